@@ -29,7 +29,7 @@ from evolve.core.launch import INSTRUCTION_FILE, SCAFFOLD, gateway_variables
 from evolve.core.records import ModelSpec, ScaffoldSource, TrialSpec
 from evolve.sandbox import engine
 from evolve.sandbox.agent_images import image_with_tools
-from evolve.sandbox.container import AGENT, SAFE_ENV
+from evolve.sandbox.inside import AGENT, SAFE_ENV
 from evolve.sandbox.scaffold_images import built_name
 from evolve.suite.scaffold import check_folder
 from evolve.trial.run import run_trial

@@ -24,7 +24,7 @@ from evolve.core.records import (
     Usage,
 )
 from evolve.llm import OnLost
-from evolve.sandbox.container import SAFE_ENV
+from evolve.sandbox.inside import SAFE_ENV
 from evolve.sandbox.shell import CommandResult
 from evolve.trial import trajectory
 from evolve.trial.self_work import SelfWork, SelfWorkResult

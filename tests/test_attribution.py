@@ -25,7 +25,7 @@ from evolve.core.errors import EndpointError, HostRefused
 from evolve.core.records import Fault, Limits, Usage
 from evolve.llm import ChatModel
 from evolve.llm.client import OpenAIModel
-from evolve.sandbox.container import ScaffoldProcess
+from evolve.sandbox.scaffold_container import ScaffoldProcess
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.gateway.endurance import MAX_UNANSWERED_RETRIES
 from evolve.trial.gateway.spans import Span, covered_seconds, merged, without

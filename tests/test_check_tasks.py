@@ -12,7 +12,7 @@ import pytest
 
 from evolve.cli import measuring
 from evolve.core.errors import DiskFull, EngineError, InfraError
-from evolve.core.records import Task, TaskImage
+from evolve.core.records import SuiteProfile, Task, TaskImage
 from evolve.host.temporary import process_mark
 from evolve.loop.watcher import SilentWatcher
 from evolve.runs import check_tasks
@@ -99,6 +99,17 @@ def test_each_finished_task_is_reported(machine: Machine, suite: Suite, tmp_path
     assert {finding.verdict for finding in findings} == {"sound"}
     assert [line for line in lines if " of 4: " in line] == [line for line in lines if line.endswith(": sound")]
     assert [line.split(" ")[0] for line in lines if line.endswith(": sound")] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(("profile", "sound"), [(SuiteProfile.STRICT, False), (SuiteProfile.LOOSE, True)])
+def test_lost_commits_fail_the_check_of_strict_suites_only(
+    machine: Machine, suite: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile: SuiteProfile, sound: bool
+) -> None:
+    monkeypatch.setattr("evolve.runs.check_tasks._git_problem", lambda image: "a lost commit")
+    tasks = tuple(replace(task, profile=profile) for task in suite.tasks)
+    findings, _ = check(replace(suite, tasks=tasks, profile=profile), tmp_path)
+    assert {(one.problem, one.note) for one in findings} == {("", "a lost commit") if sound else ("a lost commit", "")}
+    assert bool(machine.tried) is sound
 
 
 def test_finished_tasks_are_not_tried_again_until_they_change(machine: Machine, suite: Suite, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from evolve.core.errors import BadInput
 from evolve.maintenance import doctor
 from evolve.maintenance.doctor import files, machine, results
 from evolve.repo import Repository
-from evolve.sandbox import container, engine, images, leftovers, probe
+from evolve.sandbox import container, engine, images, leftovers, probe, scaffold_container
 from evolve.store import integrity
 from tests.migrated import migrated
 from tests.played import RUN, RUNS, SCAFFOLD, git
@@ -317,7 +317,9 @@ def test_the_limits_hold(base: str) -> None:
 
 
 def wider(run, image, command, spec, ttl):  # type: ignore[no-untyped-def]
-    return container.probe_container(run, image, command, replace(spec, memory_mb=512, pids=512, disk_mb=64), ttl)
+    return scaffold_container.probe_container(
+        run, image, command, replace(spec, memory_mb=512, pids=512, disk_mb=64), ttl
+    )
 
 
 def open_box(run, image, command, spec, ttl):  # type: ignore[no-untyped-def]
@@ -326,7 +328,7 @@ def open_box(run, image, command, spec, ttl):  # type: ignore[no-untyped-def]
     made = api.create_container(
         image, command, labels={engine.LABEL: run}, host_config=api.create_host_config(network_mode="host")
     )
-    return container.ScaffoldProcess(container.Container(engine.connect(), made["Id"]))
+    return scaffold_container.ScaffoldProcess(container.Container(engine.connect(), made["Id"]))
 
 
 @pytest.mark.docker

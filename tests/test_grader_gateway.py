@@ -18,7 +18,8 @@ from evolve.core.launch import GATEWAY_PORT
 from evolve.core.records import Grader, Grading, Limits, ModelSpec, StoredFile, TrialSpec, Usage
 from evolve.llm import OnLost
 from evolve.runs.replay import _grading_problem
-from evolve.sandbox.container import Container, TaskState
+from evolve.sandbox.container import Container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial import grader_gateway, trajectory
 from evolve.trial.grader_gateway import GraderGateway
 from evolve.trial.recorded import RecordedModel

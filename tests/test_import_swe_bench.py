@@ -66,6 +66,7 @@ def test_lists_of_tests_may_be_lists_or_json_text(tmp_path: Path) -> None:
             "./tests/runtests.py --verbosity 2 --settings=test_sqlite --parallel 1 test_calc test_new >",
         ),
         ({"repo": "django/django", "version": "1.9"}, "./tests/runtests.py --verbosity 2 test_calc test_new >"),
+        ({"repo": "sympy/sympy"}, "bin/test -C --verbose tests/test_calc.py tests/test_new.py >"),
     ],
 )
 def test_each_repository_has_its_runner(tmp_path: Path, changes: dict[str, str], command: str) -> None:
@@ -77,12 +78,12 @@ def test_what_can_not_be_graded_is_left_out_by_name(tmp_path: Path) -> None:
     compiled = "diff --git a/x/_y.pyx b/x/_y.pyx\n--- a/x/_y.pyx\n+++ b/x/_y.pyx\n"
     rows = (
         swe_row(),
-        swe_row(instance_id="sympy__sympy-1", repo="sympy/sympy"),
+        swe_row(instance_id="numpy__numpy-1", repo="numpy/numpy"),
         swe_row(instance_id="compiled-1", patch=compiled),
         swe_row(instance_id="data-1", test_patch="diff --git a/t/x.json b/t/x.json\n--- a/t/x.json\n"),
     )
     assert reasons(import_from(table(tmp_path, *rows))) == {
-        "sympy__sympy-1": "how sympy/sympy runs its tests is not supported",
+        "numpy__numpy-1": "how numpy/numpy runs its tests is not supported",
         "compiled-1": "its patch changes x/_y.pyx, which would have to be compiled again",
         "data-1": "its test patch changes no test file",
     }
@@ -268,6 +269,44 @@ def test_django_logs_are_read() -> None:
         "test_f (x.tests.T)": "PASSED",
         "test_g (x.tests.T)": "FAILED",
         "test_h (x.tests.T)": "XFAIL",
+    }
+
+
+SYMPY_LOG = """
+random seed:        99200339
+
+sympy/sets/tests/test_contains.py[9]
+test_a ok
+test_b E
+test_c F
+test_d f
+test_e Slow w
+test_f a line that the test prints
+and another one ok
+ok
+test_g X
+test_h
+test_i ok                                                        [FAIL]
+
+sympy/sets/tests/test_sets.py[2]
+test_c ok
+test_j no matplotlib installed s                                   [OK]
+
+________________ sympy/sets/tests/test_contains.py:test_b ________________
+"""
+
+
+def test_sympys_logs_are_read() -> None:
+    assert grade.read_sympy(SYMPY_LOG) == {
+        "test_a": "PASSED",
+        "test_b": "ERROR",
+        "test_c": "PASSED",
+        "test_d": "XFAIL",
+        "test_e": "SKIPPED",
+        "test_f": "PASSED",
+        "test_g": "XPASS",
+        "test_i": "PASSED",
+        "test_j": "SKIPPED",
     }
 
 

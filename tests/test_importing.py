@@ -93,9 +93,9 @@ def test_the_record_says_where_the_tasks_are_from(tmp_path: Path) -> None:
 
 
 def test_what_was_left_out_is_recorded_too(tmp_path: Path) -> None:
-    import_from(table(tmp_path, swe_row(), swe_row(instance_id="sympy__sympy-1", repo="sympy/sympy")))
+    import_from(table(tmp_path, swe_row(), swe_row(instance_id="numpy__numpy-1", repo="numpy/numpy")))
     record = json.loads((tmp_path / "suite/import.json").read_text())
-    assert record["left_out"] == {"sympy__sympy-1": "how sympy/sympy runs its tests is not supported"}
+    assert record["left_out"] == {"numpy__numpy-1": "how numpy/numpy runs its tests is not supported"}
 
 
 def test_the_same_import_writes_the_same_files(tmp_path: Path) -> None:
@@ -322,10 +322,10 @@ def test_the_command_prints_counts_and_what_was_left_out(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    table(tmp_path, swe_row(), swe_row(instance_id="sympy__sympy-1", repo="sympy/sympy"))
+    table(tmp_path, swe_row(), swe_row(instance_id="numpy__numpy-1", repo="numpy/numpy"))
     assert command(monkeypatch, "table.jsonl", "--to", "suite") == 0
     printed = capsys.readouterr().out
-    assert "sympy__sympy-1" in printed and "how sympy/sympy runs its tests is not supported" in printed
+    assert "numpy__numpy-1" in printed and "how numpy/numpy runs its tests is not supported" in printed
     assert "imported 1 tasks (1 train, 0 validation, 0 holdout), left out 1" in printed
     assert "next: evolve tasks check --suite suite" in printed
 

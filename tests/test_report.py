@@ -206,6 +206,15 @@ def test_the_time_left_is_estimated_from_rounds_alone() -> None:
     assert file.getvalue().splitlines()[-1] == "round 2/3, 0k tokens, about 4 min left 1/44 trials"
 
 
+def test_a_log_before_the_first_round_names_no_total() -> None:
+    file, seconds = io.StringIO(), [0.0]
+    view = Live(priced=False, console=Console(file=file, width=200), clock=lambda: seconds[-1])
+    seconds.append(120.0)
+    view.trials_planned(36)
+    view.trial_done(result())
+    assert file.getvalue().splitlines()[-1].startswith("round 0, 0k tokens, ")
+
+
 def test_replays_and_errors_escape_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert measuring.print_replayed([ReplayResult(HOSTILE, 0, 1.0, 0.0, HOSTILE)], as_json=False) == 1
     assert cli._fail(HOSTILE, 3) == 3

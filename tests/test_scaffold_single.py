@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from evolve.embedded import complete
-from evolve.sandbox.container import SAFE_ENV
+from evolve.sandbox.inside import SAFE_ENV
 from tests.fakes import FolderWorkspace
 
 ROOT = Path(__file__).parent.parent

@@ -22,9 +22,11 @@ from bench.figures import Figure, figure
 from bench.ours import BUILTIN, FORKED, timed_ms
 from bench.trivial_task import Setup
 from evolve.core.records import Outcome
-from evolve.sandbox.container import AGENT, TaskState, task_container
 from evolve.sandbox.endpoint import current_endpoint
 from evolve.sandbox.engine import CALL_SECONDS
+from evolve.sandbox.inside import AGENT
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.run import run_trial
 
 Creation = tuple[tuple[Any, ...], dict[str, Any]]

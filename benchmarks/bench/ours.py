@@ -10,7 +10,9 @@ from bench.figures import Figure, figure
 from bench.trivial_task import Setup
 from evolve.core.records import Outcome, TrialResult
 from evolve.executor.evaluate import Evaluator
-from evolve.sandbox.container import AGENT, TaskState, task_container
+from evolve.sandbox.inside import AGENT
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial import trajectory
 
 DOOR_TIMES = """

@@ -111,5 +111,5 @@ class Live:
         cost = f", ${spent.cost_usd:.2f}" if self.priced else ""
         left = state.time_left(self._clock())
         stage = f", {state.stage}" if state.stage else ""
-        where = f"round {state.round}/{state.rounds}"
+        where = f"round {state.round}/{state.rounds}" if state.rounds else "round 0"
         return f"{where}{stage}, {spent.tokens / 1000:.0f}k tokens{cost}{f', {left}' if left else ''}{self._budget}"

@@ -21,7 +21,7 @@ class TaskCheck:
 
     unusable: The problem is a generator that no run could use; nothing was tried. output: The end of what the tests
     printed in the first try with a wrong reward. fault: Why the machine could not check the task, if so. before: An
-    earlier check found this. note: What was not checked.
+    earlier check found this. note: What was not checked, or is worth a look.
     """
 
     task: str

@@ -19,6 +19,7 @@ from evolve.core.records import (
     ModelSpec,
     SandboxSpec,
     ScaffoldSource,
+    SuiteProfile,
     Task,
     TaskImage,
     TrialSpec,
@@ -168,8 +169,9 @@ def _check(
 ) -> TaskCheck:
     """Try the task as it is, then these instances. Raises InfraError for a fault of the machine."""
     try:
-        if problem := _git_problem(image):
-            return TaskCheck(task.name, (), (), problem)
+        beyond = _git_problem(image)
+        if beyond and task.profile is SuiteProfile.STRICT:
+            return TaskCheck(task.name, (), (), beyond)
         judged = functools.partial(_judgement, grader=grader) if grader else _judgement
         tries = [task] * TRIES + [task.as_instance(instance) for instance in instances]
         solved = [judged(tried, image, True, stop) for tried in tries if task.format.solved]
@@ -179,7 +181,7 @@ def _check(
             raise
         return TaskCheck(task.name, (), (), str(error))
     solution, nothing = _rewards(solved), _rewards(untouched)
-    scale, note = task.scale, _note(task)
+    scale, note = task.scale, "; ".join(filter(None, (_note(task), beyond)))
     problem = _problem(solution, nothing, scale)
     wrong = [*(one for one in solved if not scale.is_pass(one.reward)), *(one for one in untouched if one.reward > 0)]
     output = wrong[0].detail if problem and wrong else ""
@@ -199,7 +201,10 @@ def _rewards(judgements: Sequence[Judgement]) -> tuple[float, ...]:
 
 
 def _git_problem(image: TaskImage) -> str:
-    """What of a solution may be in the git repositories of an image; "" if they end with HEAD."""
+    """What of a solution may be in the git repositories of an image; "" if they end with HEAD.
+
+    Outside strict suites it is a note: other people's tasks may be about lost commits.
+    """
     with temporary_folder("scan") as folder:
         image_files.read_repositories(image.image, _owner(), folder)
         excesses = find_excess(folder)

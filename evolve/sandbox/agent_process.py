@@ -12,8 +12,9 @@ from typing import Any
 from evolve.core.errors import EngineError
 from evolve.core.records import Cause
 from evolve.sandbox import exit_cause
-from evolve.sandbox.container import LOG_BYTES, Container
+from evolve.sandbox.container import Container
 from evolve.sandbox.exit_cause import KILLED, engine_faults
+from evolve.sandbox.scaffold_container import LOG_BYTES
 from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.streams import STDERR, frames
 

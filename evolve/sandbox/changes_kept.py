@@ -13,8 +13,9 @@ from typing import Any
 
 from evolve.core.task_format import ENGINE_FILES, KERNEL_FOLDERS
 from evolve.sandbox import kept
-from evolve.sandbox.container import ROOT, Container
+from evolve.sandbox.container import Container
 from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.inside import ROOT
 
 # As the engine numbers them.
 DELETED = 2

@@ -27,19 +27,13 @@ from docker.types import Mount
 from evolve.core.errors import EngineError, InfraError
 from evolve.core.records import SandboxSpec
 from evolve.core.task_format import NetworkMode, NetworkPolicy, listed_hosts
-from evolve.sandbox.container import (
-    AGENT,
-    DOOR_HOME,
-    ROOT,
-    SHARED_NETWORK,
-    Container,
-    TaskState,
-    create_container,
-)
+from evolve.sandbox.container import SHARED_NETWORK, Container, create_container
 from evolve.sandbox.engine import temporary_prefix
 from evolve.sandbox.images import local_base
+from evolve.sandbox.inside import AGENT, DOOR_HOME, ROOT
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.resources import FILES, TrialResources
+from evolve.sandbox.task_state import TaskState
 
 FOLDER = "/run/evolve"
 SOCKET = "control.sock"

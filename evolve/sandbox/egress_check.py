@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import SandboxSpec, Task
 from evolve.core.task_format import has_allowlist
-from evolve.sandbox.container import probe_container
 from evolve.sandbox.egress import Unsupported, start_egress
 from evolve.sandbox.forwarder import OWN_KERNELS
 from evolve.sandbox.images import local_base
+from evolve.sandbox.scaffold_container import probe_container
 
 SECONDS = 60
 PROBLEM = "key `network_mode`: `allowlist` is not supported here"

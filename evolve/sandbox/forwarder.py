@@ -17,8 +17,9 @@ from docker.types import Mount
 from evolve.core.errors import BadInput, EngineError
 from evolve.core.launch import GATEWAY_PORT
 from evolve.core.records import SandboxSpec
-from evolve.sandbox.container import DOOR_HOME, KEEPER, SHARED_NETWORK, Container, create_container
+from evolve.sandbox.container import SHARED_NETWORK, Container, create_container
 from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.inside import DOOR_HOME, KEEPER
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.streams import frames

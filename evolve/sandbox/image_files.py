@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from evolve.core.errors import BadInput
-from evolve.sandbox.container import PRISTINE
 from evolve.sandbox.engine import connect, container_labels
 from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.inside import PRISTINE
 
 LIFETIME_SECONDS = 600
 CHUNK_BYTES = 1 << 20

@@ -12,7 +12,7 @@ from pathlib import Path
 from evolve.core.errors import InfraError
 from evolve.core.records import SandboxSpec
 from evolve.core.text import last_line
-from evolve.sandbox.container import ScaffoldProcess, probe_container
+from evolve.sandbox.scaffold_container import ScaffoldProcess, probe_container
 
 SOURCE = Path(__file__).with_name("limits_check.py")
 SPEC = SandboxSpec(cpus=1.0, memory_mb=64, pids=32, disk_mb=8)

@@ -15,9 +15,9 @@ from evolve.core.task_format import Environment
 from evolve.sandbox import images
 from evolve.sandbox.agent_images import refuse_missing_tools
 from evolve.sandbox.build_context import DOCKERFILE, pack_context
-from evolve.sandbox.container import probe_container
 from evolve.sandbox.engine import Notify, connect
 from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.scaffold_container import probe_container
 from evolve.sandbox.task_build import ImagePlan, found_or_made
 
 TAG = "evolve/scaffold"

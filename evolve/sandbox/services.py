@@ -20,12 +20,14 @@ from evolve.core.composition import Composition, Condition, MountKind, Service
 from evolve.core.errors import InfraError
 from evolve.core.records import TaskImage
 from evolve.core.task_format import MAIN_SERVICE, NetworkMode, SandboxSpec, needs_network
-from evolve.sandbox.container import AgentFiles, Container, TaskState, task_container
+from evolve.sandbox.container import Container
 from evolve.sandbox.engine import connect, container_labels, owner_labels
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.limits import host_config
 from evolve.sandbox.service_options import ServiceOptions, Shared
 from evolve.sandbox.service_states import wait_until_completed, wait_until_healthy
+from evolve.sandbox.task_containers import AgentFiles, task_container
+from evolve.sandbox.task_state import TaskState
 
 LEAST_MEMORY_MB = 32
 MAX_RESTARTS = 10

@@ -12,8 +12,9 @@ from collections.abc import Collection
 from evolve.core.errors import InfraError
 from evolve.core.records import Cause
 from evolve.sandbox import exit_cause
-from evolve.sandbox.container import ROOT, Container
+from evolve.sandbox.container import Container
 from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.inside import ROOT
 
 # SIGHUP is the lowest bit of a process's masks. Where the engine itself ignores it, so do all processes in containers,
 # and ignoring it says nothing. Stopped processes start no others, so that later scans find all.

@@ -18,11 +18,11 @@ from evolve.host.locks import taking_turns
 from evolve.host.temporary import is_dead, process_mark
 from evolve.sandbox import buildkit, image_store
 from evolve.sandbox.build_context import DOCKERFILE, pack_context, pack_dockerfile
-from evolve.sandbox.container import PRISTINE
 from evolve.sandbox.dockerfiles import build_arguments, buildkit_features, names_frontend
 from evolve.sandbox.engine import ENGINE_FAULTS, connect, info
 from evolve.sandbox.exit_cause import engine_faults
 from evolve.sandbox.image_store import build_lock, exists, inspect_image
+from evolve.sandbox.inside import PRISTINE
 
 REGISTRY_BASE = "python:3.11-slim"
 TASK_TAG = "evolve/task"

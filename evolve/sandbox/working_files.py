@@ -12,8 +12,10 @@ from pathlib import PurePosixPath
 
 from docker.errors import APIError, NotFound
 
-from evolve.sandbox.container import PRISTINE, Container, TaskState
+from evolve.sandbox.container import Container
 from evolve.sandbox.exit_cause import engine_faults
+from evolve.sandbox.inside import PRISTINE
+from evolve.sandbox.task_state import TaskState
 
 # What tools write beside the work.
 CACHES = frozenset({".git", "__pycache__", "node_modules", ".cache", ".pytest_cache", ".mypy_cache", ".ruff_cache"})

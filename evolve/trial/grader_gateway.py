@@ -21,8 +21,9 @@ from evolve.core.launch import GATEWAY_PORT, GATEWAY_URL
 from evolve.core.model_access import asking_phases, with_gateway
 from evolve.core.records import Grader, Grading, Limits, TrialSpec, Usage, grader_key, stable_hash
 from evolve.llm import ChatModel, open_model
-from evolve.sandbox.container import Container, TaskState
+from evolve.sandbox.container import Container
 from evolve.sandbox.forwarder import Forwarder, start_forwarder
+from evolve.sandbox.task_state import TaskState
 from evolve.trial import trajectory
 from evolve.trial.gateway import Door, Gateway
 from evolve.trial.recorded import RecordedModel

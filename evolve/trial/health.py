@@ -9,7 +9,8 @@ from collections.abc import Callable
 from evolve.core.composition import Condition
 from evolve.core.errors import InfraError
 from evolve.core.task_format import Environment, Healthcheck
-from evolve.sandbox.container import Container, TaskState
+from evolve.sandbox.container import Container
+from evolve.sandbox.task_state import TaskState
 
 
 class Unhealthy(InfraError):

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 
 from evolve.core.errors import InfraError
 from evolve.core.records import Task, TrialSpec
-from evolve.sandbox.container import ROOT, Container, TaskState, copy_container, frozen_image, spare_container
+from evolve.sandbox.container import Container, frozen_image
 from evolve.sandbox.egress import NetworkFault, set_network
+from evolve.sandbox.inside import ROOT
+from evolve.sandbox.task_containers import copy_container, spare_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.instances import packed_part
 from evolve.trial.verdict import Judgement, read_judgement, untestable
 

@@ -11,10 +11,13 @@ from evolve.core.records import TrialSpec
 from evolve.sandbox.agent_images import image_with_tools
 from evolve.sandbox.agent_process import NOTHING, AgentCommand, AgentProcess
 from evolve.sandbox.cleanup import Crew
-from evolve.sandbox.container import DOOR_HOME, AgentFiles, Container, TaskState
+from evolve.sandbox.container import Container
 from evolve.sandbox.forwarder import Forwarder, start_forwarder
+from evolve.sandbox.inside import DOOR_HOME
 from evolve.sandbox.resources import TrialResources
 from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.task_containers import AgentFiles
+from evolve.sandbox.task_state import TaskState
 from evolve.sandbox.working_files import Files, WorkingChanges, file_of, original_files, working_changes
 from evolve.trial.changes import TEXT_BYTES, state_event
 from evolve.trial.gateway import SOCKET_NAME

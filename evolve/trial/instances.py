@@ -10,7 +10,8 @@ from evolve.core.records import Task, TaskImage, TrialSpec
 from evolve.core.text import last_line
 from evolve.sandbox.archive import CollectedFiles, collect_files, merge_archives, pack, unpack
 from evolve.sandbox.cleanup import reaper
-from evolve.sandbox.container import TaskState, generator_container
+from evolve.sandbox.task_containers import generator_container
+from evolve.sandbox.task_state import TaskState
 from evolve.suite.instances import FOLDER, GENERATOR, parse_instance
 
 GENERATE_SECONDS = 30.0

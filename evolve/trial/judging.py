@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from evolve.core.records import TrialSpec, VerifierMode
-from evolve.sandbox.container import Container, TaskState
+from evolve.sandbox.container import Container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.in_place import judge_copy, judge_in_place
 from evolve.trial.separate import judge_separately, run_collect_hooks
 from evolve.trial.verdict import Judgement, checked, judge

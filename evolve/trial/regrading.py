@@ -6,8 +6,9 @@ from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec
 from evolve.sandbox.artifacts import artifact_sources
 from evolve.sandbox.changes_kept import unpack_changes
-from evolve.sandbox.container import Container, TaskState
+from evolve.sandbox.container import Container
 from evolve.sandbox.kept import kept_artifacts, unpack_folder
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.grader_gateway import GraderGateway
 from evolve.trial.grading import Gradings
 from evolve.trial.instances import with_instance

@@ -34,19 +34,16 @@ from evolve.core.reward_scale import RewardScale
 from evolve.llm import ChatModel, NamedModels, open_model
 from evolve.sandbox.archive import pack_files, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
-from evolve.sandbox.container import (
-    PRISTINE,
-    TESTS_TMPFS,
-    Container,
-    TaskState,
-    verifier_container,
-)
+from evolve.sandbox.container import Container
 from evolve.sandbox.egress import set_network
 from evolve.sandbox.images import image_id
+from evolve.sandbox.inside import PRISTINE
 from evolve.sandbox.resources import TrialResources, acquire_resources
 from evolve.sandbox.services import environment_container
 from evolve.sandbox.sessions import end_sessions
 from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.task_containers import TESTS_TMPFS, verifier_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial import trajectory
 from evolve.trial.conditions import condition_of
 from evolve.trial.gateway import ParentAnswers, load_parent_answers, longest_delay

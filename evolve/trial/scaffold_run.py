@@ -18,8 +18,8 @@ from evolve.core.records import Cause, Fault, TrialSpec, Usage
 from evolve.host import disk
 from evolve.llm import ChatModel
 from evolve.sandbox.cleanup import Crew, reaper
-from evolve.sandbox.container import ScaffoldProcess, scaffold_process
 from evolve.sandbox.resources import TrialResources
+from evolve.sandbox.scaffold_container import ScaffoldProcess, scaffold_process
 from evolve.trial.gateway import Door, Gateway, ParentAnswers, Workspace
 from evolve.trial.model_time import model_seconds
 

@@ -14,9 +14,11 @@ from evolve.core.errors import InfraError
 from evolve.core.records import TrialSpec, Usage
 from evolve.sandbox.archive import CollectedFiles, collect_files, pack_texts, unpack_archive
 from evolve.sandbox.cleanup import Crew, LateShell, reaper
-from evolve.sandbox.container import Container, TaskState, reader_container, task_container
+from evolve.sandbox.container import Container
 from evolve.sandbox.resources import acquire_resources
 from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.task_containers import reader_container, task_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.run import container_lifetime, freeze, open_trial_model, trial_answers
 from evolve.trial.scaffold_run import ChargedFault, ScaffoldEnd, run_scaffold
 from evolve.trial.verdict import DETAIL_CHARS

@@ -12,10 +12,13 @@ from evolve.core.errors import InfraError
 from evolve.core.records import TaskImage, TrialSpec
 from evolve.core.task_format import Collect, Environment, NetworkMode, TaskFormat, Variables, resolve_variables
 from evolve.sandbox.artifacts import CollectedArtifacts, collected_artifacts
-from evolve.sandbox.container import ROOT, Container, TaskState, container_user, separate_container
+from evolve.sandbox.container import Container
 from evolve.sandbox.egress import NetworkFault, set_network
 from evolve.sandbox.image_store import working_directory
+from evolve.sandbox.inside import ROOT
 from evolve.sandbox.services import environment_container
+from evolve.sandbox.task_containers import separate_container
+from evolve.sandbox.task_state import TaskState, container_user
 from evolve.trial.in_place import CLEAR_SECONDS, install_tests, run_tests_in
 from evolve.trial.verdict import Judgement
 

@@ -11,8 +11,10 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Task, TrialSpec
 from evolve.core.task_format import resolve_variables
 from evolve.sandbox.archive import unpack_archive
-from evolve.sandbox.container import ROOT, Container, TaskState
+from evolve.sandbox.container import Container
+from evolve.sandbox.inside import ROOT
 from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.in_place import script_command
 from evolve.trial.instances import packed_part
 

@@ -11,9 +11,11 @@ from evolve.core.task_format import IN_PLACE
 from evolve.sandbox.artifacts import collected_artifacts
 from evolve.sandbox.changes_kept import pack_changes
 from evolve.sandbox.cleanup import reaper
-from evolve.sandbox.container import Container, TaskState, frozen_image, verifier_container
+from evolve.sandbox.container import Container, frozen_image
 from evolve.sandbox.kept import pack_artifacts, pack_folder
 from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.task_containers import verifier_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.judging import judge_state
 from evolve.trial.verdict import Judgement, checked, judge_image, run_tests
 

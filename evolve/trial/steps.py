@@ -14,8 +14,10 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Limits, Task, TaskImage, TrialSpec, Usage
 from evolve.core.task_format import RewardStrategy, Step
 from evolve.sandbox.archive import pack
-from evolve.sandbox.container import ROOT, Container, TaskState
+from evolve.sandbox.container import Container
 from evolve.sandbox.egress import NetworkFault, set_network
+from evolve.sandbox.inside import ROOT
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.health import Unhealthy, wait_until_healthy
 from evolve.trial.in_place import CLEAR_REWARDS, CLEAR_SECONDS, CLEAR_TESTS
 from evolve.trial.judging import judge_state

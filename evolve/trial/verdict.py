@@ -11,10 +11,13 @@ from evolve.core.errors import InfraError
 from evolve.core.records import Cause, Task, TrialSpec, VerifierMode
 from evolve.core.reward_scale import RewardScale
 from evolve.sandbox.archive import unpack_archive
-from evolve.sandbox.container import ROOT, Container, TaskState, frozen_image, verifier_container
+from evolve.sandbox.container import Container, frozen_image
 from evolve.sandbox.egress import NetworkFault, set_network
 from evolve.sandbox.exit_cause import SIGNALLED
+from evolve.sandbox.inside import ROOT
 from evolve.sandbox.shell import CommandResult, ContainerShell
+from evolve.sandbox.task_containers import verifier_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.instances import packed_part
 from evolve.trial.reward import MAX_REWARD_BYTES, NoReward, Reward, Ungraded, parse_reward
 

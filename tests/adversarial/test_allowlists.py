@@ -17,9 +17,11 @@ import pytest
 from evolve.core.records import SandboxSpec, SuiteProfile, TaskImage
 from evolve.core.task_format import Environment, NetworkMode, NetworkPolicy, TaskFormat
 from evolve.sandbox import egress, engine
-from evolve.sandbox.container import Container, TaskState, task_container
+from evolve.sandbox.container import Container
 from evolve.sandbox.egress import set_network
 from evolve.sandbox.resources import FILES
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 from tests.integration.egress_servers import Server, docker, known_names, servers
 
 from .conftest import OWNER

@@ -14,7 +14,8 @@ import pytest
 
 from evolve.core.records import Grader, Limits, Outcome, Split, SuiteProfile, Task, TrialSpec, VerifierMode
 from evolve.core.task_format import TaskFormat
-from evolve.sandbox.container import Container, TaskState
+from evolve.sandbox.container import Container
+from evolve.sandbox.task_state import TaskState
 from evolve.suite.tasks import load_task
 from evolve.trial import grader_gateway, in_place, judging, run
 from evolve.trial.gateway import endpoint as routes

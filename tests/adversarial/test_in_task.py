@@ -19,9 +19,11 @@ from docker.types import Mount
 from evolve.core.launch import Launch, Place
 from evolve.core.records import Limits, Outcome, SandboxSpec, ScaffoldSource, TaskImage, TrialResult, TrialSpec
 from evolve.sandbox import agent_process
-from evolve.sandbox.container import DOOR_HOME, ROOT, TaskState, task_container
 from evolve.sandbox.forwarder import start_forwarder
+from evolve.sandbox.inside import DOOR_HOME, ROOT
 from evolve.sandbox.resources import acquire_resources
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial import run, trajectory
 from evolve.trial.changes import STATE
 

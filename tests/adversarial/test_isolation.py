@@ -16,16 +16,13 @@ import pytest
 from evolve.core.launch import Launch
 from evolve.core.records import Outcome, SandboxSpec, ScaffoldSource, TaskImage, TrialSpec
 from evolve.executor.evaluate import Evaluator
-from evolve.sandbox.container import (
-    ROOT,
-    Container,
-    TaskState,
-    scaffold_process,
-    task_container,
-    verifier_container,
-)
+from evolve.sandbox.container import Container
+from evolve.sandbox.inside import ROOT
 from evolve.sandbox.processes import processes_of
 from evolve.sandbox.resources import acquire_resources
+from evolve.sandbox.scaffold_container import scaffold_process
+from evolve.sandbox.task_containers import task_container, verifier_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.run import run_trial
 
 from . import weakened

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from evolve.core.records import SandboxSpec, TaskImage, TrialResult
-from evolve.sandbox.container import AGENT, TaskState, task_container
+from evolve.sandbox.inside import AGENT
 from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial import trajectory
 
 from . import hostile, weakened

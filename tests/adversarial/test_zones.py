@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 from docker.types import Mount
 
-from evolve.sandbox.container import ROOT
+from evolve.sandbox.inside import ROOT
 
 from . import hostile, weakened
 from .conftest import Arena

@@ -21,9 +21,12 @@ from evolve.core.records import TrialSpec
 from evolve.loop import candidates
 from evolve.repo import contents
 from evolve.sandbox import archive, shell
-from evolve.sandbox.container import ROOT, Container, TaskState, verifier_container
+from evolve.sandbox.container import Container
+from evolve.sandbox.inside import ROOT
 from evolve.sandbox.resources import FILES, TrialResources
 from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.task_containers import verifier_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial import run, self_work, verdict
 from evolve.trial.gateway import Gateway, wire
 from evolve.trial.gateway.endpoint import refusal_response

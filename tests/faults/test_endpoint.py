@@ -19,7 +19,7 @@ from evolve.core.errors import AccountError, EndpointError
 from evolve.core.records import Fault, Limits
 from evolve.llm.client import ATTEMPTS, OpenAIModel
 from evolve.loop.propose.direct import Conversation
-from evolve.sandbox.container import ScaffoldProcess
+from evolve.sandbox.scaffold_container import ScaffoldProcess
 from evolve.trial.gateway import Door, Gateway, budget
 from evolve.trial.recording import TIME_FIELDS
 from evolve.trial.scaffold_run import wait_for_end

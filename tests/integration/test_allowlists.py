@@ -188,7 +188,8 @@ STARTS = """
 import sys, time
 from evolve.core.records import SandboxSpec, SuiteProfile, TaskImage
 from evolve.core.task_format import Environment, NetworkMode, NetworkPolicy, TaskFormat
-from evolve.sandbox.container import TaskState, task_container
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 from evolve.sandbox.egress import set_network
 policy = NetworkPolicy(NetworkMode.ALLOWLIST, ("a.test",))
 format = TaskFormat(harbor=True, environment=Environment(network=policy))

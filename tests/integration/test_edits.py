@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from evolve.core.records import Limits, SandboxSpec, TaskImage
-from evolve.sandbox.container import AGENT, TaskState, task_container
+from evolve.sandbox.inside import AGENT
 from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 from evolve.trial.gateway.commands import READ_BYTES
 from evolve.trial.gateway.door import Door
 from evolve.trial.gateway.server import Gateway

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from evolve.core.records import SandboxSpec, SuiteProfile, TaskImage
-from evolve.sandbox import container as containers
-from evolve.sandbox import first_shell
-from evolve.sandbox.container import AGENT, KEEPER, Container, TaskState, task_container
+from evolve.sandbox import first_shell, task_containers
+from evolve.sandbox.container import Container
+from evolve.sandbox.inside import AGENT, KEEPER
 from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 
 pytestmark = pytest.mark.docker
 STATUS = "cat /proc/[0-9]*/status"
@@ -118,7 +120,7 @@ def test_an_image_without_the_programs_gets_an_exec(
     state: TaskState, switch: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unable: set[str] = set()
-    monkeypatch.setattr(containers, "unable_images", lambda: unable)
+    monkeypatch.setattr(task_containers, "unable_images", lambda: unable)
     monkeypatch.setattr(first_shell, "SWITCH", switch)
     for _ in range(2):
         made = task_container(state, 60, opens_shell=True)

@@ -13,9 +13,11 @@ import pytest
 from evolve.core.errors import BadInput, InfraError
 from evolve.core.records import SandboxSpec, TaskImage
 from evolve.sandbox import engine, images
-from evolve.sandbox.container import Container, TaskState, task_container
+from evolve.sandbox.container import Container
 from evolve.sandbox.forwarder import PORTS, Forwarder, refuse_own_kernels, start_forwarder
 from evolve.sandbox.resources import TrialResources, acquire_resources
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 
 from .conftest import OWNER
 

@@ -15,8 +15,9 @@ import pytest
 from evolve.core.errors import BadInput, EngineError
 from evolve.core.records import SandboxSpec, Split, SuiteProfile, Task, TaskImage, VerifierMode
 from evolve.sandbox import engine, image_store, images, task_images
-from evolve.sandbox.container import TaskState, task_container
 from evolve.sandbox.task_build import tag_of
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 from evolve.suite.tasks import load_task
 from tests.harbor_tasks import BASE, USABLE, write
 

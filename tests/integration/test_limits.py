@@ -12,8 +12,11 @@ import pytest
 from evolve.core.launch import Launch
 from evolve.core.records import SandboxSpec, TaskImage
 from evolve.sandbox import engine
-from evolve.sandbox.container import Container, TaskState, scaffold_process, task_container, verifier_container
+from evolve.sandbox.container import Container
 from evolve.sandbox.limits import engine_processors
+from evolve.sandbox.scaffold_container import scaffold_process
+from evolve.sandbox.task_containers import task_container, verifier_container
+from evolve.sandbox.task_state import TaskState
 
 pytestmark = pytest.mark.docker
 SPEC = SandboxSpec(cpus=0.5, memory_mb=96, pids=48, disk_mb=32, runtime="runc", network=True)

@@ -14,7 +14,10 @@ from evolve.core.records import Cause, Limits, Outcome, Split, SuiteProfile, Tas
 from evolve.loop.watcher import SilentWatcher
 from evolve.runs import check_tasks
 from evolve.sandbox import engine, images
-from evolve.sandbox.container import ROOT, TaskState, frozen_image, task_container, verifier_container
+from evolve.sandbox.container import frozen_image
+from evolve.sandbox.inside import ROOT
+from evolve.sandbox.task_containers import task_container, verifier_container
+from evolve.sandbox.task_state import TaskState
 from evolve.suite.tasks import Suite, load_task
 from evolve.trial.run import run_trial
 

@@ -13,8 +13,10 @@ from evolve.core.errors import EngineError
 from evolve.core.records import SandboxSpec, TaskImage
 from evolve.host.run_names import owner_of
 from evolve.sandbox import engine, exit_cause, leftovers
-from evolve.sandbox.container import Container, TaskState, task_container
+from evolve.sandbox.container import Container
 from evolve.sandbox.resources import TrialResources, acquire_resources
+from evolve.sandbox.task_containers import task_container
+from evolve.sandbox.task_state import TaskState
 from evolve.sandbox.uids import UidTable
 
 from .conftest import OWNER

@@ -11,16 +11,12 @@ import pytest
 
 from evolve.core.launch import Launch
 from evolve.core.records import SandboxSpec, SuiteProfile, TaskImage
-from evolve.sandbox.container import (
-    AGENT,
-    ROOT,
-    Container,
-    TaskState,
-    scaffold_process,
-    task_container,
-    verifier_container,
-)
+from evolve.sandbox.container import Container
+from evolve.sandbox.inside import AGENT, ROOT
 from evolve.sandbox.limits import SECCOMP, seccomp_profile
+from evolve.sandbox.scaffold_container import scaffold_process
+from evolve.sandbox.task_containers import task_container, verifier_container
+from evolve.sandbox.task_state import TaskState
 
 pytestmark = pytest.mark.docker
 EPERM, ENOSYS = 1, 38

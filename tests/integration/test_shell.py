@@ -11,9 +11,12 @@ import pytest
 from evolve.core.errors import InfraError
 from evolve.core.records import Cause, SandboxSpec, TaskImage
 from evolve.sandbox import exit_cause
-from evolve.sandbox.container import AGENT, Container, TaskState, task_container, verifier_container
+from evolve.sandbox.container import Container
+from evolve.sandbox.inside import AGENT
 from evolve.sandbox.output import KEEP_BYTES
 from evolve.sandbox.shell import ContainerShell
+from evolve.sandbox.task_containers import task_container, verifier_container
+from evolve.sandbox.task_state import TaskState
 
 pytestmark = pytest.mark.docker
 

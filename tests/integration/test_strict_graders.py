@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from evolve.sandbox import container
+from evolve.sandbox import task_containers
 from evolve.trial.reward import Reward
 
 from .harbor_tasks import VERDICT
@@ -73,7 +73,7 @@ def test_git_works_in_the_agents_repository(with_git: Path, base: str, swept: st
     ("hole", "reward"),
     [
         (contextlib.nullcontext(), 0.0),
-        (mock.patch.dict(container.VERIFIER_GIT, {"GIT_CONFIG_COUNT": "1"}), 1.0),
+        (mock.patch.dict(task_containers.VERIFIER_GIT, {"GIT_CONFIG_COUNT": "1"}), 1.0),
     ],
 )
 def test_a_program_in_the_repositorys_settings_is_not_run(

@@ -16,7 +16,11 @@ from evolve.sandbox import engine
 from tests.stand_ins import IMAGE
 
 # What tests need beside the package itself.
-PACKAGES = {"pallets/flask": "pytest asgiref python-dotenv blinker", "pytest-dev/pytest": "setuptools"}
+PACKAGES = {
+    "pallets/flask": "pytest asgiref python-dotenv blinker",
+    "pytest-dev/pytest": "setuptools",
+    "sympy/sympy": "mpmath",
+}
 DOCKERFILE = """FROM {image}
 RUN python3 -m venv /opt/miniconda3
 ENV UV_PYTHON=/opt/miniconda3/bin/python SETUPTOOLS_SCM_PRETEND_VERSION={version}.0

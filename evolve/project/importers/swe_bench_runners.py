@@ -13,6 +13,7 @@ DJANGO = "./tests/runtests.py --verbosity 2"
 UTF_8 = ("export LANG=en_US.UTF-8 LC_ALL=en_US.UTF-8 LANGUAGE=en_US:en PYTHONIOENCODING=utf8",)
 # What is not installed in editable form must be found in the repository first.
 OWN_CODE = ("export PYTHONPATH=/testbed",)
+QUIET = ("export PYTHONWARNINGS=ignore::UserWarning,ignore::SyntaxWarning",)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ RUNNERS = {
     "pytest-dev/pytest": Runner(PYTEST),
     "scikit-learn/scikit-learn": Runner(PYTEST),
     "sphinx-doc/sphinx": Runner("tox --current-env -epy39 -v --"),
+    "sympy/sympy": Runner("bin/test -C --verbose", "sympy", QUIET),
 }
 # By repository and version.
 EXCEPTIONS = {("django/django", "1.9"): Runner(DJANGO, "django", UTF_8 + OWN_CODE)}

@@ -109,7 +109,37 @@ def _django_state(outcome: str) -> str:
     return ""
 
 
-READERS = {"pytest": read_pytest, "django": read_django}
+SYMPY_STATES = {
+    "ok": "PASSED",
+    "f": "XFAIL",
+    "F": "FAILED",
+    "E": "ERROR",
+    "T": "ERROR",
+    "X": "XPASS",
+    "s": "SKIPPED",
+    "w": "SKIPPED",
+}
+SYMPY_TEST = re.compile(r"(test_\w*)(?:\s+(.*))?")
+# At the end of a file's last test.
+SYMPY_FILE = re.compile(r"\s*\[(?:OK|FAIL)\]$")
+
+
+def read_sympy(log: str) -> dict[str, str]:
+    """The results of SymPy's runner: `name ok`, where other output may come between. Of equal names the last counts."""
+    results: dict[str, str] = {}
+    waiting = ""
+    for line in map(str.strip, COLOURS.sub("", log).splitlines()):
+        words = SYMPY_FILE.sub("", line)
+        if match := SYMPY_TEST.fullmatch(words):
+            waiting, words = match[1], match[2] or ""
+        state = SYMPY_STATES.get(words.rpartition(" ")[2]) if match else SYMPY_STATES.get(words)
+        if waiting and state:
+            results[waiting] = state
+            waiting = ""
+    return results
+
+
+READERS = {"pytest": read_pytest, "django": read_django, "sympy": read_sympy}
 
 if __name__ == "__main__":
     sys.exit(main())
