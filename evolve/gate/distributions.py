@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from types import ModuleType
 from typing import Any
 
 
@@ -23,8 +22,7 @@ def stdtrit(freedom: float, share: float) -> float:
 
 
 @functools.cache
-def _special() -> ModuleType:
+def _special() -> Any:
     from scipy import special
 
-    module: ModuleType = special
-    return module
+    return special
