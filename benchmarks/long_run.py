@@ -18,6 +18,7 @@ each further round costs.
 from __future__ import annotations
 
 import argparse
+import gc
 import itertools
 import os
 import resource
@@ -36,6 +37,7 @@ from bench.bulk_rounds import Bulk, FastImport, Trials
 from bench.simulated_run import SimulatedExecutor, SimulatedProposer, make_scaffold
 
 import evolve
+from evolve.cli import COLLECTED_AFTER
 from evolve.core.records import Decision, TrialResult
 from evolve.loop.candidates import text_files
 from evolve.loop.checkpoint import Checkpoint
@@ -260,6 +262,7 @@ def main() -> None:
         command.add_argument("--trials-a-round", type=int, default=0)
         command.add_argument("--only", type=lambda text: text.split(","), default=[])
     given = parser.parse_args()
+    gc.set_threshold(COLLECTED_AFTER)
     folder = given.folder.resolve()
     if given.command == "make":
         folder.mkdir(parents=True)
