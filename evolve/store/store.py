@@ -74,6 +74,8 @@ class Store:
         self._decided: dict[str, list[RoundRow]] = {}
         self._spent: dict[str, tuple[int, Usage]] = {}
         self._counted: dict[str, tuple[int, int]] = {}
+        # The row ids of candidates that trials were stored of.
+        self._keys: dict[tuple[str, str], int] = {}
         # Of the candidates that were asked for last: the trials up to some id.
         self._trials: dict[tuple[str, str], tuple[int, list[TrialResult]]] = {}
 
@@ -196,8 +198,9 @@ class Store:
         condition: what to store in place of the result's own.
         """
         with self._write() as connection:
-            key, _ = _candidate_key(connection, run, result.candidate)
-            values = convert.trial_values(result)
+            if (run, result.candidate) not in self._keys:
+                self._keys[run, result.candidate] = _candidate_key(connection, run, result.candidate)[0]
+            key, values = self._keys[run, result.candidate], convert.trial_values(result)
             number = _add_numbered(connection, schema.trial, run_id=run, candidate_id=key, **values)
             if condition := condition or result.condition:
                 _add(connection, schema.trial_condition, trial_id=number, **convert.condition_values(condition))
