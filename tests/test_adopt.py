@@ -112,7 +112,7 @@ def test_messages_hold_hypothesis_effect_and_evidence(home: Home) -> None:
     assert trailers.split("\n")[:4] == rows
     whole = home.git("show", "-s", "--format=%B", adopt(home)[0])
     for message in (whole, home.git("show", "-s", "--format=%B", second)):
-        assert "holdout: seed scaffold 0.0 % (± 0.0 points), champion 100.0 % (± 0.0 points)" in message
+        assert "holdout: seed scaffold 0.0 % (± 29.1 points), champion 100.0 % (± 29.1 points)" in message
         assert re.search(
             r"On the holdout: \+100\.0 points \(95 % interval [+-]\d+\.\d to \+100\.0; p = 0\.25\) on 3 tasks", message
         )

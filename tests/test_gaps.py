@@ -32,7 +32,18 @@ def test_gains_are_paired_by_task() -> None:
 def test_only_trials_that_count_are_compared() -> None:
     seed, other = trials([0, 0], [0, 0]), trials([1, 1], [1, 1])
     broken = [result("train-0", None, 1, split=Split.TRAIN)]
-    assert gap(seed + broken, other + broken) == gap(seed, other) == Gap(1.0, 1.0, 0.0)
+    found = gap(seed, other)
+    assert gap(seed + broken, other + broken) == found
+    assert found is not None and (found.train, found.validation) == (1.0, 1.0)
+
+
+def test_gains_that_are_all_alike_are_no_certainty() -> None:
+    few, many = (gap(trials([0] * size, [0] * size), trials([1] * size, [0] * size)) for size in (2, 50))
+    assert few is not None and many is not None
+    assert few.train - few.validation == many.train - many.validation == 1.0
+    assert few.error > 4 * many.error > 0
+    assert many.widened
+    assert "± 0.0" not in gap_warning(many)[0]
 
 
 rewards = st.lists(st.sampled_from([0.0, 1.0]), min_size=2, max_size=6)
@@ -41,7 +52,8 @@ rewards = st.lists(st.sampled_from([0.0, 1.0]), min_size=2, max_size=6)
 @given(rewards, rewards)
 def test_a_scaffold_has_no_gap_to_itself(train: list[float], validation: list[float]) -> None:
     found = gap(trials(train, validation), trials(train, validation, attempt=4))
-    assert found == Gap(0.0, 0.0, 0.0)
+    assert found is not None and (found.train, found.validation) == (0.0, 0.0)
+    assert found.error > 0
     assert not found.widened
 
 

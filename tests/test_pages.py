@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from evolve.core.records import Split, Verdict
+from evolve.pages.claim_views import ClaimState
 from evolve.pages.claiming import claim_view
 from evolve.pages.conditions import conditions_view
 from evolve.pages.patches import MOST_LINE, bounded, patch_views, within
 from evolve.pages.reading import cost_lines, ending_lines, run_view, task_grid
+from evolve.pages.round_views import Kind
 from evolve.pages.rounds import round_views
-from evolve.pages.views import CellState, ClaimState, Kind, Role
+from evolve.pages.run_views import Role
+from evolve.pages.task_views import CellState
 from evolve.runs.lookup import open_results, run_row
 from evolve.store import RunRow, Store
 from tests.paged import PRICED, RUN, Paged, store_paged

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.core.records import Split
+from evolve.core.records import Split, Verdict
 from evolve.core.scores import score
 from evolve.runs.results import of_split
 from evolve.store import SessionRow, Store, paging
@@ -40,10 +40,13 @@ def test_rounds_come_in_pages_and_those_without_a_value_last(store: Store) -> No
 def test_one_round_has_what_was_proposed_and_decided(store: Store) -> None:
     first, fifth = store.one_round(RUN, 0), store.one_round(RUN, 5)
     assert first is not None and fifth is not None and store.one_round(RUN, 99) is None
-    assert (first["hypothesis"], first["parent_commit"], first["fixes"]) == (None, None, ())
-    assert (fifth["verdict"], fifth["fixes"], fifth["breaks"]) == ("stack", ("train-1",), ("train-0",))
+    assert (first.proposal, first.parent) == (None, None)
+    assert fifth.decision is not None and fifth.decision.verdict is Verdict.STACK
+    assert fifth.proposal is not None
+    assert (fifth.proposal.fixes, fifth.proposal.breaks, fifth.proposal.edits) == (("train-1",), ("train-0",), ())
     seed, stacked = store.candidates(RUN)[:2]
-    assert fifth["parent_commit"] == stacked.commit != seed.commit
+    assert fifth.parent == stacked != seed
+    assert store.decided_at(RUN, 5) is not None and store.decided_at(RUN, 99) is None
     lesson = store.lesson(RUN, 5)
     assert lesson is not None and lesson.round == 5 and store.lesson(RUN, 4) is None
 

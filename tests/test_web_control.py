@@ -218,7 +218,6 @@ SESSION, END = SessionRow("2027-01-01", "0.1", HERE, 7, "{}"), EndRow("done", "2
 )
 def test_the_state_of_a_run_follows_from_what_is_known_of_it(situation: Situation, state: RunState) -> None:
     assert situation.state is state
-    assert state.is_active is (situation.holder is not None or situation.is_starting)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"action": "fly"}', '{"action": "pause", "more": 1}'])

@@ -260,3 +260,20 @@ def test_addresses_keep_what_was_chosen() -> None:
     turned = Asked("/a", {"sort": "effect"})
     assert turned.sorted_by("effect") == "/a?sort=effect&desc=1"
     assert Asked("/a", {"sort": "effect", "desc": "1"}).sorted_by("effect") == "/a?sort=effect"
+
+
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [("", "6 rounds"), ("?text=null+copy", "1 round<"), ("?text=nowhere", "0 rounds"), ("?from=50", "6")],
+)
+def test_the_number_of_rounds_is_that_of_all_chosen_ones(pages: TestClient, query: str, total: str) -> None:
+    assert f'<p class="dim">{total}' in pages.get(f"/runs/{RUN}/rounds{query}").text
+
+
+def test_the_tasks_by_candidates_are_part_of_the_page_of_a_run(pages: TestClient) -> None:
+    found = Markup(pages.get(f"/runs/{RUN}").text)
+    cells = [
+        attributes for tag, attributes in found.elements if tag == "td" and (attributes.get("class") or "")[:2] == "c-"
+    ]
+    assert len(cells) > 20
+    assert f"/runs/{RUN}/tasks/train-0" in found.values("href")

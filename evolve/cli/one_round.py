@@ -27,10 +27,10 @@ def show_round(number: int, settings: Settings, as_json: bool, trials_too: bool 
     """One round: its idea, its patch, the evidence, and its trials: in sum, or each if `trials_too`."""
     with open_results(settings.runs) as store:
         row = run_row(store, settings.run)
-        shown = store.history(row.id, number, number)
-        if not shown or shown[-1]["round"] != number:
+        played = store.one_round(row.id, number)
+        if played is None:
             raise BadInput(f"round {number}", f"run {row.id} has no such round", "see `evolve history`")
-        (played,) = store.rounds_between(row.id, number, number)
+        shown = store.history(row.id, number, number)
         scores = store.scores(row.id, {one["commit_sha"] for one in shown if one["commit_sha"]})
         ran, is_priced = conditions_of(store, row.id, settings.runs).epochs, stored_config(row).priced
         history = with_known_costs(history_rows(shown, scores, [played], ran), is_priced)[-1]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from evolve.core.python_syntax import parse_python
 from evolve.core.records import stable_hash
 from evolve.embedded import calls, logic, values
 from evolve.embedded import statements as st
@@ -111,7 +112,7 @@ def candidates(text: str) -> tuple[CandidateEdit, ...]:
 def parses(text: str) -> bool:
     """Whether the text is a whole program."""
     try:
-        compile(text, "<source>", "exec", ast.PyCF_ONLY_AST)
+        parse_python(text)
     except (SyntaxError, ValueError):
         return False
     return True

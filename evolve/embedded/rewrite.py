@@ -11,6 +11,8 @@ from itertools import pairwise
 from random import Random
 from typing import TypeVar
 
+from evolve.core.python_syntax import parse_python
+
 Node = TypeVar("Node", bound=ast.AST)
 
 # A replacement: start and end in characters, and the new text.
@@ -59,7 +61,7 @@ class ParsedFile:
 def parse(path: str, text: str) -> ParsedFile | None:
     """Parse a Python file; None if it does not parse."""
     try:
-        tree = ast.parse(text)
+        tree = parse_python(text)
     except (SyntaxError, ValueError):
         return None
     parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}

@@ -7,6 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from evolve.core.python_syntax import parse_python
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Splice = tuple[int, int, str]
 
@@ -69,7 +71,7 @@ class Source:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.tree = ast.parse(text)
+        self.tree = parse_python(text)
         self.data = text.encode()
         self.lines = text.split("\n")
         self.starts = [0]

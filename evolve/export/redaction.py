@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -22,8 +22,12 @@ class Redactor:
 
     @classmethod
     def of(cls, config: RunConfig) -> Self:
-        keys = (os.environ.get(model.spec.key_variable) or "" for model in config.all_models)
-        return cls((*keys, *environment_secrets(os.environ)))
+        return cls.of_variables(model.spec.key_variable for model in config.all_models)
+
+    @classmethod
+    def of_variables(cls, names: Iterable[str]) -> Self:
+        """Of the variables with these names, and of those of the environment that are named as secrets."""
+        return cls((*(os.environ.get(name) or "" for name in names), *environment_secrets(os.environ)))
 
     def text(self, text: str) -> str:
         """The text without secrets, lone surrogates and null characters."""

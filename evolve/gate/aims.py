@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from evolve.core.config import Objective
 from evolve.core.records import TrialResult, stable_hash
+from evolve.core.scores import least_error
 from evolve.gate.voids import Slot, slot_of
 
 # Quantiles of the normal distribution are taken by bisection: `scipy.stats` takes half a second to import.
@@ -125,16 +126,14 @@ def _mean(seed: Mapping[str, Spent]) -> Spent:
 def not_worse(differences: Sequence[float], margin: float, error: float) -> Answer:
     """Whether a mean difference of rewards is above -margin, with at most this probability of error in a YES or NO.
 
-    The standard error counts one more pair won and one lost, which weigh half each, and one undecided, so that a few
-    pairs that are all alike are no certainty (as in `comparison.half_width`).
+    The standard error is at least that of `least_error`, so that a few pairs that are all alike are no certainty.
     """
     if not differences:
         return Answer.UNCLEAR
     count, size = len(differences), max(map(abs, differences)) or 1.0
     mean = fmean(differences)
-    moment = (sum(d * d for d in differences) + size**2) / (count + 2)
-    least = max(moment - (sum(differences) / (count + 2)) ** 2, 0.0) / (count + 2)
-    half = quantile(1 - error) * math.sqrt(max(pvariance(differences) / max(count - 1, 1), least))
+    least = least_error(sum(differences), sum(d * d for d in differences), count, -size, size)
+    half = quantile(1 - error) * max(math.sqrt(pvariance(differences) / max(count - 1, 1)), least)
     if mean - half > -margin:
         return Answer.YES
     return Answer.NO if mean + half < -margin else Answer.UNCLEAR

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from evolve.gate.distributions import stdtrit
 
+from evolve.core.scores import least_error
+
 Slot = tuple[str, int]
 # Differences are rounded to this for the exact test.
 STEP = 1e-3
@@ -102,14 +104,14 @@ def half_width(differences: NDArray[np.float64], rewards: NDArray[np.float64], c
 
 
 def _least_error(differences: NDArray[np.float64], rewards: NDArray[np.float64]) -> float:
-    """The standard error with the pseudo-tasks of Agresti and Min."""
-    count, size = len(differences) + 2, float(np.abs(differences).max())
+    """The standard error with the pseudo-tasks of `least_error`."""
+    size = float(np.abs(differences).max())
     if size == 0:
         # Rewards other than 0 and 1 lie on a scale of their own.
         spread = float(np.ptp(rewards))
         size = spread if spread and not np.isin(rewards, (0.0, 1.0)).all() else 1.0
-    second_moment = (float(differences @ differences) + size**2) / count
-    return math.sqrt(max(second_moment - (float(differences.sum()) / count) ** 2, 0.0) / count)
+    sums = float(differences.sum()), float(differences @ differences)
+    return least_error(*sums, len(differences), -size, size)
 
 
 def sign_flip_p(differences: Sequence[float]) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from evolve.core.python_syntax import parse_python
 from evolve.core.records import FileEdit
 
 SHOWN_CHARS = 120
@@ -110,7 +111,7 @@ def parse_files(files: Mapping[str, str]) -> dict[str, PythonFile]:
 def parse_module(text: str) -> ast.Module | None:
     """Return the module's syntax tree; None if the text does not parse."""
     try:
-        return ast.parse(text)
+        return parse_python(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import tomllib
@@ -11,6 +10,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from evolve.core.python_syntax import parse_python
 from evolve.guard import lexical
 
 MAX_TOML_LINE = 4_000
@@ -136,7 +136,7 @@ def _top_texts(events: list[tuple[object, ...]]) -> dict[str | None, str | None]
 
 
 _PARSERS: dict[str, Callable[[str], object]] = {
-    "py": ast.parse,
+    "py": parse_python,
     "toml": _toml,
     "json": _json,
     "yaml": _yaml,

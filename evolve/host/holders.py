@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.host.platform import process_start
 
 PROC = Path("/proc")
+# A file's device and inode.
+Identity = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -22,29 +24,29 @@ class Holder:
 
 def holder_of(path: Path) -> Holder | None:
     """The process that holds the lock of this file; None if there is none, or it is another user's."""
-    return find_holders().get(_identity(path))
-
-
-def find_holders() -> Mapping[tuple[int, int] | None, Holder]:
-    """Every process of this machine that holds a lock on a whole file, by the file's device and inode."""
-    found: dict[tuple[int, int] | None, Holder] = {}
-    for pid in _locking_processes():
-        started = process_start(pid)
-        if started is not None:
-            found |= dict.fromkeys(_locked_files(pid), Holder(pid, started))
-    return found
+    return holders_of([path]).get(path)
 
 
 def holders_of(paths: Iterable[Path]) -> dict[Path, Holder]:
     """The holders of those of these files that are locked."""
-    known = find_holders()
-    held = ((path, known.get(_identity(path))) for path in paths) if known else ()
-    return {path: holder for path, holder in held if holder is not None}
+    files = {path: identity for path in paths if (identity := _identity(path)) is not None}
+    known = _find_holders(frozenset(files.values())) if files else {}
+    return {path: known[identity] for path, identity in files.items() if identity in known}
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _find_holders(files: Collection[Identity]) -> dict[Identity, Holder]:
+    """The processes of this machine that hold a lock on one of these files."""
+    found: dict[Identity, Holder] = {}
+    for pid in _locking_processes():
+        started = process_start(pid)
+        if started is not None:
+            found |= dict.fromkeys(_locked_files(pid, files), Holder(pid, started))
+    return found
+
+
+def _identity(path: Path | str) -> Identity | None:
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -60,19 +62,23 @@ def _locking_processes() -> list[int]:
     return sorted({int(words[4]) for words in fields if len(words) > 4 and words[1] == "FLOCK" and words[4].isdigit()})
 
 
-def _locked_files(pid: int) -> Iterator[tuple[int, int]]:
-    """The files on which this process itself took a lock; a child that inherited one is not its holder."""
+def _locked_files(pid: int, files: Collection[Identity]) -> Iterator[Identity]:
+    """Those of these files on which this process itself took a lock; a child that inherited one is not its holder."""
     folder = PROC / str(pid)
     try:
-        descriptors = os.listdir(folder / "fdinfo")
+        descriptors = os.listdir(folder / "fd")
     except OSError:
         return
     for number in descriptors:
-        try:
-            lines = (folder / "fdinfo" / number).read_text(encoding="ascii", errors="replace").splitlines()
-            words = [line.split() for line in lines if line.startswith("lock:")]
-            if any("FLOCK" in line and str(pid) in line for line in words):
-                status = (folder / "fd" / number).stat()
-                yield status.st_dev, status.st_ino
-        except OSError:
-            continue
+        identity = _identity(f"{folder}/fd/{number}")
+        if identity is not None and identity in files and _is_locked(pid, folder / "fdinfo" / number):
+            yield identity
+
+
+def _is_locked(pid: int, description: Path) -> bool:
+    try:
+        lines = description.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    words = (line.split() for line in lines if line.startswith("lock:"))
+    return any("FLOCK" in line and str(pid) in line for line in words)

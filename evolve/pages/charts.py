@@ -15,7 +15,8 @@ import altair as alt
 from evolve.core.escaping import plain
 from evolve.core.records import Split
 from evolve.core.scores import INTERVAL_ERRORS
-from evolve.pages.views import CostLine, RoundView
+from evolve.pages.round_views import RoundView
+from evolve.pages.run_views import CostLine
 
 Spec = dict[str, Any]
 Values = list[dict[str, Any]]
@@ -48,8 +49,8 @@ def scores_chart(rounds: Sequence[RoundView]) -> Spec:
             **_of_round(one),
             "split": str(split),
             "score": 100 * score.mean,
-            "low": max(100 * score.low, 0.0),
-            "high": min(100 * score.high, 100.0),
+            "low": 100 * score.low,
+            "high": 100 * score.high,
             "path": one.built_upon,
         }
         for one in rounds

@@ -6,7 +6,8 @@ from evolve.core.coverage import Coverage
 from evolve.core.errors import BadInput
 from evolve.core.records import Split
 from evolve.gate.claim import Claim
-from evolve.pages.views import ClaimState, ClaimView, RunView
+from evolve.pages.claim_views import ClaimState, ClaimView
+from evolve.pages.run_views import RunView
 from evolve.pages.wording import with_interval
 from evolve.report.claims import corrected_note
 from evolve.report.gaps import points

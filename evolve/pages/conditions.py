@@ -7,7 +7,8 @@ from pathlib import Path
 
 from evolve.core.epochs import Change
 from evolve.core.records import Verdict
-from evolve.pages.views import ConditionsView, NullCopies, RoundView, RunView
+from evolve.pages.round_views import RoundView
+from evolve.pages.run_views import ConditionsView, NullCopies, RunView
 from evolve.report.predictions import format_predictions
 from evolve.report.promises import format_changes
 from evolve.runs.conditions import conditions_of

@@ -14,7 +14,7 @@ from evolve.core.escaping import markdown, plain
 from evolve.pages import wording
 from evolve.pages.environment import FILTERS
 from evolve.pages.report import GENERATOR, ReportView
-from evolve.pages.views import CellState
+from evolve.pages.task_views import CellState
 
 SIGNS = {
     CellState.PASSED: "●",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from evolve.core.errors import EvolveError
 from evolve.core.escaping import plain
+from evolve.pages.round_views import PatchView, RoundView
 from evolve.pages.rounds import ancestors
-from evolve.pages.views import PatchView, RoundView
 from evolve.repo import Lineage
 from evolve.runs.repository import find_lineage
 from evolve.store import RunRow

@@ -8,7 +8,7 @@ from typing import Any
 
 from evolve import __version__
 from evolve.core.escaping import plain
-from evolve.pages.views import RunView
+from evolve.pages.run_views import RunView
 from evolve.report.models import about_model
 from evolve.runs.stored_config import stored
 from evolve.store import Store

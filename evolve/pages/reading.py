@@ -10,18 +10,10 @@ from evolve.core.attempts import unselected_trials
 from evolve.core.config import RunConfig
 from evolve.core.records import Candidate, Cause, Fault, Outcome, Split, Verdict
 from evolve.core.scores import Score, score
+from evolve.pages.round_views import CandidateView
 from evolve.pages.rounds import ancestors
-from evolve.pages.views import (
-    CandidateView,
-    Cell,
-    CostLine,
-    Endings,
-    Role,
-    RunView,
-    TaskGrid,
-    TaskLine,
-    Verdicts,
-)
+from evolve.pages.run_views import CostLine, Endings, Role, RunView, Verdicts
+from evolve.pages.task_views import Cell, TaskGrid, TaskLine
 from evolve.runs.ends import ends_of
 from evolve.runs.results import fresh_scores, of_split
 from evolve.runs.stored_config import stored_config

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from evolve import __version__
 from evolve.export.redaction import Redactor
 from evolve.pages import charts
+from evolve.pages.claim_views import ClaimView
 from evolve.pages.claiming import claim_view
 from evolve.pages.conditions import conditions_view, doubts
 from evolve.pages.environment import environment
@@ -24,18 +25,10 @@ from evolve.pages.pictures import STATIC, Picture, chart_scripts, picture
 from evolve.pages.provenance import Provenance, provenance
 from evolve.pages.reading import cost_lines, ending_lines, run_view, task_grid, with_total
 from evolve.pages.redaction import redacted
+from evolve.pages.round_views import LineageNode, PatchView, RoundView
 from evolve.pages.rounds import ancestors, lineage_nodes, round_views
-from evolve.pages.views import (
-    ClaimView,
-    ConditionsView,
-    CostLine,
-    Endings,
-    LineageNode,
-    PatchView,
-    RoundView,
-    RunView,
-    TaskGrid,
-)
+from evolve.pages.run_views import ConditionsView, CostLine, Endings, RunView
+from evolve.pages.task_views import TaskGrid
 from evolve.store import RunRow, Store
 
 # So many rounds are shown: those on the path to the tip, then the newest.

@@ -13,7 +13,7 @@ from evolve.core.coverage import Coverage
 from evolve.core.records import Proposal, Scored, Split, StackFate, Verdict
 from evolve.core.scores import gap, score
 from evolve.gate.comparison import Comparison, Slot, compare
-from evolve.pages.views import Kind, LineageNode, Predictions, RoundView, TaskMoves
+from evolve.pages.round_views import Kind, LineageNode, Predictions, RoundView, TaskMoves
 from evolve.runs.history import HistoryPart, history_parts
 from evolve.runs.results import of_split
 from evolve.store import RoundRow, Store

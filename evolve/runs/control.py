@@ -44,10 +44,6 @@ class RunState(StrEnum):
     ENDED = "ended"
     ELSEWHERE = "elsewhere"
 
-    @property
-    def is_active(self) -> bool:
-        return self in (RunState.STARTING, RunState.RUNNING, RunState.PAUSING, RunState.STOPPING)
-
 
 class Action(StrEnum):
     """What people may do with a run. DROP: stop at once, and drop the running trials."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -195,8 +195,3 @@ def _figures(arm: Arm, known: Mapping[Slot, TrialResult], plan: SideBySide, evid
 
 def _by_slot(trials: Sequence[TrialResult]) -> dict[Slot, TrialResult]:
     return {(trial.task, trial.attempt): trial for trial in trials if trial.counts}
-
-
-def at_place(plan: SideBySide, config: RunConfig) -> SideBySide:
-    """The same with another config, such as that of a local model which is served again."""
-    return replace(plan, config=config)

@@ -15,7 +15,6 @@ from evolve.store.schema import (
     decision,
     holdout_look,
     lesson,
-    prediction,
     proposal,
     regrade,
     round_,
@@ -94,19 +93,8 @@ def rounds_page(run: str, chosen: RoundFilter, page: Page) -> Query:
     return query.limit(page.most).offset(page.first)
 
 
-def one_round(run: str, number: int) -> Query:
-    """A round with all that is stored of it but the edits; `parent_commit` is the one that its patch applies to."""
-    parent = candidate.alias("parent")
-    said = ("note", "prediction", "model", "calls", "prompt_tokens", "completion_tokens", "created_at")
-    files = ("transcript_path", "transcript_sha256")
-    columns = (*_ROUND_COLUMNS, *(proposal.c[name] for name in (*said, *files)), candidate.c.branch)
-    query = _rounds((*columns, parent.c.commit_sha.label("parent_commit")), run, RoundFilter())
-    return query.outerjoin(parent, parent.c.id == candidate.c.parent_id).where(round_.c.number == number)
-
-
-def one_rounds_predictions(run: str, number: int) -> Query:
-    query = select(prediction.c.kind, prediction.c.task).where(prediction.c.run_id == run, prediction.c.round == number)
-    return query.order_by(prediction.c.kind, prediction.c.task)
+def decided_at(run: str, number: int) -> Query:
+    return select(decision.c.decided_at).where(decision.c.run_id == run, decision.c.round == number)
 
 
 def rounds_count(run: str, chosen: RoundFilter) -> Query:

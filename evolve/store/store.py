@@ -636,15 +636,15 @@ class Store:
         """Return one page of the chosen rounds; what has not happened yet is None."""
         return read_rows(self._rows(paging.rounds_page(run, chosen, page)), dict)
 
-    def one_round(self, run: str, number: int) -> dict[str, Any] | None:
-        """Return a round with proposal (without edits), candidate and decision; None if there is no such round.
+    def one_round(self, run: str, number: int) -> RoundRow | None:
+        """Return a round, without its edits once it is decided; None if there is no such round."""
+        rows = self.rounds_between(run, number, number)
+        return rows[0] if rows else None
 
-        `fixes` and `breaks`: the tasks that the proposal said it would make better, and feared to make worse.
-        """
-        rows = read_rows(self._rows(paging.one_round(run, number)), dict)
-        predicted = read_rows(self._rows(paging.one_rounds_predictions(run, number)), dict)
-        by_kind = {kind: tuple(row["task"] for row in predicted if row["kind"] == kind) for kind in convert.KINDS}
-        return {**rows[0], "fixes": by_kind[convert.FIX], "breaks": by_kind[convert.BREAK]} if rows else None
+    def decided_at(self, run: str, number: int) -> str | None:
+        """Return when a round was decided; None if it is not."""
+        with self._read() as connection:
+            return connection.execute(paging.decided_at(run, number)).scalar_one_or_none()
 
     def rounds_count(self, run: str, chosen: RoundFilter) -> int:
         """Return how many rounds are chosen."""

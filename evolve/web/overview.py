@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from evolve.core.errors import EvolveError
 from evolve.core.records import Evidence, Split, Verdict
-from evolve.core.scores import INTERVAL_ERRORS, Score
+from evolve.core.scores import Score, score_of_moments
 from evolve.pages import charts
-from evolve.pages.views import Kind, RoundView
+from evolve.pages.round_views import Kind, RoundView
 from evolve.report.compare_runs import comparison_rows, difference_lines
 from evolve.runs.control import proposed_resumption
 from evolve.runs.stored_config import is_measurement
@@ -35,10 +34,11 @@ def run(request: Request) -> Response:
     site = site_of(request)
     with site.run(request) as (store, row):
         situation = site.controls.situation(store, row.id)
-        whole, problem = _summary_or_problem(site, store, row)
+        marker = store.state_marker(row.id)
+        whole, problem = _summary_or_problem(site, row, marker)
         newest = rounds_with_figures(store, row.id, RoundFilter(), Page(0, LATEST, "round", True))
         latest = store.newest_trials(row.id, TrialFilter(), 0, 2 * LATEST)[0]
-        costs, grid = (site.cost(store, row), site.grid(store, row)) if whole else (None, None)
+        costs, grid = (site.cost(row, marker), site.grid(row, marker)) if whole else (None, None)
         newest_number = store.newest_round(row.id)
     return site.page(
         request,
@@ -62,10 +62,10 @@ def run(request: Request) -> Response:
     )
 
 
-def _summary_or_problem(site: Site, store: Store, row: RunRow) -> tuple[Summary | None, str]:
+def _summary_or_problem(site: Site, row: RunRow, marker: Hashable) -> tuple[Summary | None, str]:
     """The run as a whole; None and why not, where its rows can't be read: the rest of the page needs none of that."""
     try:
-        return site.summary(store, row), ""
+        return site.summary(row, marker), ""
     except EvolveError as error:
         return None, str(error)
 
@@ -77,7 +77,7 @@ def chart(request: Request) -> Response:
         raise missing("There is no such chart.")
     with site.run(request) as (store, row):
         run, marker = row.id, store.state_marker(row.id)
-    return JSONResponse(site.chart(run, name, marker, lambda own: CHARTS[name](own, run)))
+    return site.json(site.chart(run, name, marker, lambda own: CHARTS[name](own, run)))
 
 
 def _scores(store: Store, run: str) -> charts.Spec:
@@ -115,12 +115,8 @@ def _charted(row: Mapping[str, Any]) -> RoundView:
 
 
 def _score(figures: Mapping[str, Any]) -> Score | None:
-    """As `core.scores.score` makes it of the tasks' means."""
-    mean, tasks = figures["reward"], figures["tasks"]
-    if mean is None or not tasks:
-        return None
-    spread = max(figures["square"] - mean * mean, 0.0) * tasks / max(tasks - 1, 1)
-    return Score(mean, INTERVAL_ERRORS * math.sqrt(spread / tasks))
+    known = figures["reward"] is not None and figures["tasks"]
+    return score_of_moments(figures["reward"], figures["square"], figures["tasks"]) if known else None
 
 
 def compare(request: Request) -> Response:
@@ -130,9 +126,12 @@ def compare(request: Request) -> Response:
     with site.stores.open() as store:
         known = [row.id for row in store.runs()]
         rows = [store.run(name) for name in names if name]
+        for row in rows:
+            if row is not None:
+                site.secrets.learn(row)
         if None in rows:
             raise missing("There is no such run.")
-        summaries = [site.summary(store, row) for row in rows if row is not None]
+        summaries = [site.summary(row, store.state_marker(row.id)) for row in rows if row is not None]
         pair = [compared(store, one) for one in summaries if one is not None]
     both = len(pair) == 2
     return site.page(

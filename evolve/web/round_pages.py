@@ -9,18 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from evolve.core.errors import EvolveError
-from evolve.core.records import Split, StoredFile, Verdict
+from evolve.core.records import Proposal, Split, Verdict
 from evolve.report.transcripts import message_text
 from evolve.runs.repository import find_lineage
-from evolve.store import RunRow, Store
+from evolve.store import RoundRow, RunRow, Store
 from evolve.store.paging import ROUND_ORDERS, Page, RoundFilter, TrialFilter
 from evolve.web import steps
 from evolve.web.asking import ROWS, Asked, parts
-from evolve.web.site import asked, missing, site_of, text_answer
+from evolve.web.site import asked, missing, site_of
 from evolve.web.trial_pages import load_lines, neighbours, run_crumbs
 
 OPEN = "open"
 SHOWN_DIFF = 60_000
+NO_PROPOSAL = Proposal("", "", ())
 
 
 def rounds(request: Request) -> Response:
@@ -30,7 +31,8 @@ def rounds(request: Request) -> Response:
         chosen = RoundFilter(ask.choice("verdict", [*Verdict, OPEN]), ask.text("text"))
         page = rounds_asked(ask)
         found = rounds_with_figures(store, row.id, chosen, page)
-        total = store.rounds_count(row.id, chosen)
+        is_last = len(found) < page.most and (found or not page.first)
+        total = page.first + len(found) if is_last else store.rounds_count(row.id, chosen)
     older, newer = neighbours(ask, page.first, len(found))
     return site.page(
         request,
@@ -72,9 +74,10 @@ def round_page(request: Request) -> Response:
         trials = store.trials_of_round(row.id, TrialFilter(number), Page(most=ROWS, order="task"))
         figures = {one["split"]: one for one in store.figures(row.id, [number])}
         newest = store.newest_round(row.id)
-        pair = (shown["parent_commit"], shown["commit_sha"])
-        effect = site.effect(store, row, number, pair) if all(pair) else None
-        before = {} if shown["parent_round"] is None else _by_split(store, row.id, shown["parent_round"])
+        pair = commits_of(shown)
+        effect = site.effect(row, store.state_marker(row.id), number, pair) if pair else None
+        before = {} if shown.parent is None else _by_split(store, row.id, shown.parent.round)
+        decided_at = store.decided_at(row.id, number)
     patch, problem = patch_text(row, site.runs, shown)
     text, left = steps.cut(patch, SHOWN_DIFF)
     return site.page(
@@ -83,7 +86,7 @@ def round_page(request: Request) -> Response:
         f"Round {number}",
         (*run_crumbs(row.id), ("Rounds", parts("runs", row.id, "rounds"))),
         run=row.id,
-        round=shown,
+        round=round_facts(shown, decided_at),
         number=number,
         figures=figures,
         before=before,
@@ -104,7 +107,7 @@ def patch(request: Request) -> Response:
     site = site_of(request)
     with site.run(request) as (store, row):
         shown = one_round(store, row.id, request.path_params["number"])
-    return text_answer(patch_text(row, site.runs, shown)[0])
+    return site.text(patch_text(row, site.runs, shown)[0])
 
 
 def conversation(request: Request) -> Response:
@@ -112,12 +115,12 @@ def conversation(request: Request) -> Response:
     site, number, ask = site_of(request), request.path_params["number"], asked(request)
     with site.run(request) as (store, row):
         shown = one_round(store, row.id, number)
-    messages, problem = load_lines(site.runs, transcript_of(shown))
+    messages, problem = load_lines(site.runs, shown.proposal.transcript if shown.proposal else None)
     texts = [message_text(message) for message in messages]
     if (which := ask.number("text")) is not None:
         if which >= len(texts):
             raise missing("The conversation has no such message.")
-        return text_answer(texts[which])
+        return site.text(texts[which])
     return site.page(
         request,
         "conversation.html",
@@ -128,30 +131,47 @@ def conversation(request: Request) -> Response:
     )
 
 
-def one_round(store: Store, run: str, number: int) -> dict[str, Any]:
+def one_round(store: Store, run: str, number: int) -> RoundRow:
     found = store.one_round(run, number)
     if found is None:
         raise missing("There is no such round.")
     return found
 
 
-def transcript_of(shown: dict[str, Any]) -> StoredFile | None:
-    path, digest = shown["transcript_path"], shown["transcript_sha256"]
-    return StoredFile(path, digest) if path and digest else None
+def round_facts(shown: RoundRow, decided_at: str | None) -> dict[str, Any]:
+    """What a page says of a round; what has not happened is None or ""."""
+    proposal, decision, candidate = shown.proposal or NO_PROPOSAL, shown.decision, shown.candidate
+    evidence = decision.evidence if decision else None
+    said = ("hypothesis", "prediction", "note", "fixes", "breaks", "ablates", "merges", "null_copy", "transcript")
+    return {
+        **{name: getattr(proposal, name) for name in said},
+        **{name: decision and getattr(decision, name) for name in ("verdict", "reason", "fate", "would_be")},
+        **{name: evidence and getattr(evidence, name) for name in ("effect", "error", "doubt")},
+        "parent_round": shown.parent and shown.parent.round,
+        "commit_sha": candidate and candidate.commit,
+        "branch": candidate and candidate.branch,
+        "started_at": shown.started_at,
+        "decided_at": decided_at,
+    }
+
+
+def commits_of(shown: RoundRow) -> tuple[str, str] | None:
+    """The commits of a round's parent and of its candidate; None if it lacks one."""
+    return (shown.parent.commit, shown.candidate.commit) if shown.parent and shown.candidate else None
 
 
 def _by_split(store: Store, run: str, number: int) -> dict[str, Any]:
     return {one["split"]: one for one in store.figures(run, [number])}
 
 
-def patch_text(row: RunRow, runs: Path, shown: dict[str, Any]) -> tuple[str, str]:
+def patch_text(row: RunRow, runs: Path, shown: RoundRow) -> tuple[str, str]:
     """What a round changed in the scaffold, and why that is not known, if so."""
-    if shown["commit_sha"] is None or shown["parent_commit"] is None:
+    if (pair := commits_of(shown)) is None:
         return "", ""
     try:
         lineage = find_lineage(row, runs)
         if lineage is not None:
-            return lineage.diff(shown["parent_commit"], shown["commit_sha"]), ""
+            return lineage.diff(*pair), ""
     except EvolveError:
         pass
     return "", "The repository with the commits of this run, or a commit in it, is missing."

@@ -10,7 +10,7 @@ from evolve.runs import control
 from evolve.runs.stored_config import is_measurement
 from evolve.store import RunRow, Store
 from evolve.web.asking import ROWS
-from evolve.web.site import asked, missing, site_of, text_answer
+from evolve.web.site import asked, missing, site_of
 from evolve.web.trial_pages import neighbours
 
 LOG_MOST = 8 << 20
@@ -24,6 +24,8 @@ def runs(request: Request) -> Response:
         with site.stores.open() as store:
             found = [row for row in store.runs() if _is_chosen(row, text, kind)]
             shown = found[first : first + ROWS]
+            for row in shown:
+                site.secrets.learn(row)
             states = site.controls.situations(store, [row.id for row in shown])
             newest = store.newest_rounds([row.id for row in shown])
             rows = [
@@ -70,4 +72,4 @@ def log(request: Request) -> Response:
         text = site.controls.log_tail(row.id, LOG_MOST)
     if not text:
         raise missing(f"The run has no {control.LOG}: it was not resumed from a page.")
-    return text_answer(text)
+    return site.text(text)

@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from jinja2 import Environment
+from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from evolve.pages.charts import Spec
 from evolve.pages.reading import task_grid
-from evolve.pages.views import CostLine, TaskGrid
+from evolve.pages.redaction import redacted
+from evolve.pages.run_views import CostLine
+from evolve.pages.task_views import TaskGrid
 from evolve.store import RunRow, Store
 from evolve.web.asking import MOST_NUMBER, Asked, parts
 from evolve.web.controls import Controls
 from evolve.web.recent import Recent
 from evolve.web.rendering import page
+from evolve.web.secrets import Secrets
 from evolve.web.security import TEXT_POLICY, Keys
 from evolve.web.stores import Stores
 from evolve.web.summary import OwnEffect, Summary, own_effect_of, summarise, summarise_costs
@@ -45,18 +49,30 @@ class Site:
     background: Stores
     controls: Controls
     templates: Environment
+    secrets: Secrets = field(default_factory=Secrets)
     summaries: Recent[Summary] = field(default_factory=Recent)
     costs: Recent[tuple[CostLine, ...]] = field(default_factory=Recent)
-    grids: Recent[TaskGrid] = field(default_factory=Recent)
+    grids: Recent[Markup] = field(default_factory=Recent)
     effects: Recent[OwnEffect] = field(default_factory=Recent)
     charts: Recent[Spec] = field(default_factory=lambda: Recent(CHART_SECONDS))
 
     def page(self, request: Request, template: str, title: str, crumbs: tuple[Crumb, ...], **values: Any) -> Response:
-        """A page. crumbs: name and address of the pages above it, the topmost first."""
-        shared: dict[str, Any] = {"title": title, "crumbs": crumbs, "form_token": self.keys.form}
-        shared |= {"asked": asked(request), **places(str(values.get("run", "")))}
+        """A page without secrets. crumbs: name and address of the pages above it, the topmost first."""
         status = values.pop("status", 200)
-        return page(self.templates, template, status, **shared, **values)
+        shared: dict[str, Any] = {"title": title, "crumbs": crumbs, "asked": asked(request)}
+        shown = redacted({**shared, **values}, self.secrets.redactor)
+        own = {"form_token": self.keys.form, **places(str(shown.get("run", "")))}
+        return page(self.templates, template, status, **own, **shown)
+
+    def text(self, text: str) -> Response:
+        """A text as it is but for secrets, which a browser shows and never runs."""
+        headers = {"content-security-policy": TEXT_POLICY, "content-disposition": "inline"}
+        data = self.secrets.redactor.text(text).encode("utf-8", "replace")
+        return PlainTextResponse(data, headers=headers)
+
+    def json(self, value: Any) -> Response:
+        """A value without secrets for the script of a page."""
+        return JSONResponse(redacted(value, self.secrets.redactor))
 
     @contextmanager
     def run(self, request: Request) -> Iterator[tuple[Store, RunRow]]:
@@ -66,29 +82,34 @@ class Site:
             row = store.run(str(request.path_params["run"]))
             if row is None or max(numbers, default=0) > MOST_NUMBER:
                 raise missing("There is no such run, or nothing of that number in it.")
+            self.secrets.learn(row)
             yield store, row
 
-    def summary(self, store: Store, row: RunRow) -> Summary | None:
-        """A run as a whole; None while it is read for the first time. Raises BadInput if its rows can't be read."""
-        return self._read(
-            self.summaries, row.id, store.state_marker(row.id), lambda own: summarise(own, row, self.runs)
-        )
+    def summary(self, row: RunRow, marker: Hashable) -> Summary | None:
+        """A run as a whole; None while it is read for the first time. Raises BadInput if its rows can't be read.
 
-    def cost(self, store: Store, row: RunRow) -> tuple[CostLine, ...] | None:
+        Here and below, `marker` is the state of the run's rows, as of `store.state_marker`.
+        """
+        return self._read(self.summaries, row.id, marker, lambda own: summarise(own, row, self.runs))
+
+    def cost(self, row: RunRow, marker: Hashable) -> tuple[CostLine, ...] | None:
         """What each role of a run spent; None while that is read for the first time."""
-        return self._read(self.costs, row.id, store.state_marker(row.id), lambda own: summarise_costs(own, row))
+        return self._read(self.costs, row.id, marker, lambda own: summarise_costs(own, row))
 
-    def grid(self, store: Store, row: RunRow) -> TaskGrid | None:
-        """The tasks of a run by candidates; None while that is read for the first time."""
-        return self._read(self.grids, row.id, store.state_marker(row.id), lambda own: task_grid(own, row.id, COLUMNS))
+    def grid(self, row: RunRow, marker: Hashable) -> Markup | None:
+        """The tasks of a run by candidates, as the part of a page; None while that is made for the first time."""
+        return self._read(self.grids, row.id, marker, lambda own: self._grid(task_grid(own, row.id, COLUMNS), row.id))
 
-    def effect(self, store: Store, row: RunRow, number: int, commits: tuple[str, str]) -> OwnEffect | None:
+    def _grid(self, grid: TaskGrid, run: str) -> Markup:
+        shown = redacted(grid, self.secrets.redactor)
+        return Markup(self.templates.get_template("parts/grid.html").render(grid=shown, **places(run)))
+
+    def effect(self, row: RunRow, marker: Hashable, number: int, commits: tuple[str, str]) -> OwnEffect | None:
         """What a patch did, of the commits of its parent and itself; None while that is read for the first time."""
-        marker = store.state_marker(row.id)
         return self._read(self.effects, (row.id, number), marker, lambda own: own_effect_of(own, row.id, *commits))
 
     def chart(self, run: str, name: str, marker: Hashable, draw: Callable[[Store], Spec]) -> Spec:
-        """A chart of a run. marker: the state of its rows."""
+        """A chart of a run."""
         found = self._read(self.charts, (run, name), marker, draw)
         if found is None:
             raise HTTPException(503, "The chart is still being made.")
@@ -137,10 +158,3 @@ def asked(request: Request) -> Asked:
 
 def missing(what: str) -> HTTPException:
     return HTTPException(404, what)
-
-
-def text_answer(text: str) -> Response:
-    """A text as it is, which a browser shows and never runs."""
-    headers = {"content-security-policy": TEXT_POLICY, "content-disposition": "inline"}
-    data = text.encode("utf-8", "replace")
-    return PlainTextResponse(data, headers=headers)

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from evolve.core.validity import Validity
 from evolve.gate.comparison import Comparison
+from evolve.pages.claim_views import ClaimView
 from evolve.pages.claiming import claim_view
 from evolve.pages.reading import cost_lines, run_view
+from evolve.pages.round_views import TaskMoves
 from evolve.pages.rounds import own_effect, task_moves
-from evolve.pages.views import ClaimView, CostLine, RunView, TaskMoves
+from evolve.pages.run_views import CostLine, RunView
 from evolve.report.compare_runs import ComparedRun
 from evolve.runs.evidence import grounds_of
 from evolve.runs.stored_config import stored, stored_config

@@ -17,7 +17,7 @@ from evolve.store.paging import TRIAL_ORDERS, TrialFilter
 from evolve.trial import trajectory
 from evolve.web import steps
 from evolve.web.asking import ROWS, Asked, parts
-from evolve.web.site import Crumb, asked, missing, site_of, text_answer
+from evolve.web.site import Crumb, asked, missing, site_of
 
 MOST_TRIES = 50
 
@@ -82,7 +82,7 @@ def trial(request: Request) -> Response:
     one = tries[which - 1]
     document, problem = load_document(site.runs, one.trajectory)
     if (address := ask.text("text")) or ask.text("raw"):
-        return _raw(document, address)
+        return site.text(_raw(document, address))
     return site.page(
         request,
         "trial.html",
@@ -122,11 +122,11 @@ def _tries(store: Store, run: str, chosen: TrialFilter) -> Sequence[TrialResult]
     return found
 
 
-def _raw(document: Mapping[str, Any], address: str) -> Response:
+def _raw(document: Mapping[str, Any], address: str) -> str:
     text = steps.text_at(document, address) if address else json.dumps(document, indent=1, ensure_ascii=False)
     if text is None:
         raise missing("The trial has no such text.")
-    return text_answer(text)
+    return text
 
 
 def load_document(runs: Path, file: StoredFile | None) -> tuple[Mapping[str, Any], str]:

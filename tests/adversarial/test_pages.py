@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from evolve.core.records import StoredFile
 from evolve.pages import environment
 from evolve.trial import trajectory
-from evolve.web import control_pages, security, trial_pages
+from evolve.web import control_pages, security, site, trial_pages
 from evolve.web.address import Address
 from evolve.web.security import HEADERS, Keys
 from tests.paged import RUN, Paged, store_paged
@@ -21,6 +21,7 @@ from tests.webbed import BASE, KEYS, client
 
 SECRET = "what nobody else may see"
 SCRIPT = "<script>steal()</script>"
+KEY = "lab-0123456789abcdef"
 Hole = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -107,6 +108,15 @@ def file_outside(runs: Path) -> bool:
     return SECRET in json.dumps(document)
 
 
+def _no_redaction(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(site, "redacted", lambda value, redactor: value)
+
+
+def key_in_a_hypothesis(runs: Path) -> bool:
+    """A model writes a key into its hypothesis, which it may have from an error of its endpoint."""
+    return KEY in client(runs).get(f"/runs/{RUN}/rounds/1").text
+
+
 ATTACKS = [
     Attack("rebinding", _any_name, rebinding),
     Attack("forged form", _any_origin, forged_form),
@@ -115,12 +125,14 @@ ATTACKS = [
     Attack("script in a hypothesis", _no_escaping, script_in_a_hypothesis),
     Attack("script that runs", _any_headers, script_that_runs),
     Attack("file outside", _any_path, file_outside),
+    Attack("key in a hypothesis", _no_redaction, key_in_a_hypothesis),
 ]
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Path:
-    store_paged(tmp_path / "runs", Paged(text=SCRIPT))
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LAB_TOKEN", KEY)
+    store_paged(tmp_path / "runs", Paged(text=f"{SCRIPT} {KEY}"))
     return tmp_path / "runs"
 
 
