@@ -3,41 +3,55 @@
     python benchmarks/long_run.py make FOLDER [--rounds N] [--trials-a-round N]
     python benchmarks/long_run.py play FOLDER [--rounds N]
     python benchmarks/long_run.py commands FOLDER [--repeats N] [--only A,B]
+    python benchmarks/long_run.py compare FOLDER [--rounds N] [--repeats N]
 
 `make` writes a run into an empty folder: the seed scaffold is measured by the real loop, then the rounds are written in
 bulk, decided by the real gate, and at the end the real loop resumes the run and measures its champion. `play` resumes
 the run for more rounds and prints their cost. `commands` runs every command that reads the run: seconds, CPU seconds
 and the most memory, each the median of the repeats, with start-up.
+
+`compare` makes a run of 100 rounds in FOLDER/few and one of N rounds in FOLDER/many, unless they are there. It
+measures what resuming them costs, until there is nothing more to do and until the first new trial, and in a copy what
+each further round costs.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
+import itertools
 import os
 import resource
+import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.bulk_rounds import Bulk, FastImport, Trials
 from bench.simulated_run import SimulatedExecutor, SimulatedProposer, make_scaffold
 
 import evolve
+from evolve.cli import COLLECTED_AFTER
 from evolve.core.records import Decision, TrialResult
 from evolve.loop.candidates import text_files
 from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.judging import initial_standing, standing_of
+from evolve.loop.watcher import Watcher
 from evolve.runs.identity import suite_of_run
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.repository import lineage_of
 from evolve.runs.stored_config import stored_config
 from evolve.store import Store
 
-ROUNDS = 10_000
+ROUNDS, FEW = 10_000, 100
+# After the first round of a session, in which earlier patches are read once.
+COMPARED = 30
 DATABASE = "evolve.db"
 # So many trials of the tip that a round has some 40 in all.
 GATE = {"tip_share": 0.25}
@@ -82,7 +96,7 @@ def memory_mb() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
 
 
-def resume(folder: Path, rounds: int, watcher: CostPrinter) -> str:
+def resume(folder: Path, rounds: int, watcher: Watcher) -> str:
     """Start the run in this folder, or resume it."""
     database, name = folder / "runs" / DATABASE, None
     if database.exists():
@@ -130,7 +144,71 @@ def write_rounds(folder: Path, rounds: int, least: int = 0) -> None:
             bulk = Bulk(row.id, connection, suite, simulated, git, lambda line: print(line, flush=True), least)
             standing = bulk.play(standing, {seed.commit: texts_of(seed.commit)}, range(len(rows), rounds + 1))
         checkpoint = Checkpoint(row.id, store, runs / row.id, texts_of)
-        checkpoint.keep(initial, standing, store.rounds_in_brief(row.id))
+        checkpoint.keep(initial, standing)
+
+
+@dataclass
+class CostOfRounds:
+    """A watcher that notes the CPU seconds, also of git, and the number of trials at the end of each round."""
+
+    ends: list[tuple[float, int]] = field(default_factory=list)
+    trials: int = 0
+    until_trial: float | None = None
+
+    def say(self, text: str) -> None: ...
+    def round_started(self, number: int, total: int) -> None: ...
+    def trials_planned(self, count: int) -> None:
+        if self.until_trial is None:
+            self.until_trial = sum(costs()[:2])
+
+    def trial_done(self, result: TrialResult) -> None:
+        self.trials += 1
+
+    def budget_left(self, words: str) -> None: ...
+    def round_decided(self, number: int, decision: Decision) -> None:
+        self.ends.append((sum(costs()[:2]), self.trials))
+
+    def lines(self) -> list[str]:
+        """What a round costs at the median, without the first and the last one; and the start."""
+        pairs = list(itertools.pairwise(self.ends[:-1]))
+        spent = statistics.median(1000 * (after - before) for (before, _), (after, _) in pairs)
+        trials = (self.ends[-2][1] - self.ends[0][1]) / len(pairs)
+        return [
+            f"{self.until_trial:.2f} s CPU until the first new trial",
+            f"{spent:.0f} ms CPU a round, {trials:.0f} trials",
+        ]
+
+
+def print_rounds(folder: Path) -> None:
+    """Play COMPARED rounds more, and print what they cost."""
+    with open_results(folder / "runs") as store:
+        newest = store.newest_round(run_row(store, None).id)
+    watcher = CostOfRounds()
+    resume(folder, newest + COMPARED + 2, watcher)
+    for line in watcher.lines():
+        print(line)
+
+
+def compare(folder: Path, rounds: int, repeats: int) -> None:
+    """Measure resuming a run, and its next rounds, after few rounds and after many."""
+    for name, count in (("few", FEW), ("many", rounds)):
+        made = folder / name
+        if not made.exists():
+            make(made, count)
+        print(f"{count} rounds:", flush=True)
+        print_commands(made, repeats, ["resume"])
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            copy = copy_run(made, Path(place) / name)
+            subprocess.run([sys.executable, __file__, "rounds", str(copy)], check=True, stderr=subprocess.DEVNULL)
+
+
+def copy_run(folder: Path, copy: Path) -> Path:
+    """Copy a run with its repository, and let the copy use its own."""
+    shutil.copytree(folder, copy)
+    with sqlite3.connect(copy / "runs" / DATABASE) as database:
+        for column in ("scaffold", "repository", "config"):
+            database.execute(f"UPDATE run SET {column} = replace({column}, ?, ?)", (str(folder), str(copy)))
+    return copy
 
 
 def read_commands(folder: Path) -> dict[str, list[str]]:
@@ -176,7 +254,7 @@ def print_commands(folder: Path, repeats: int, only: Sequence[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="A run of thousands of rounds, and what commands need on it.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("make", "play", "commands"):
+    for name in ("make", "play", "commands", "compare", "rounds"):
         command = commands.add_parser(name)
         command.add_argument("folder", type=Path)
         command.add_argument("--rounds", type=int, default=ROUNDS)
@@ -184,12 +262,17 @@ def main() -> None:
         command.add_argument("--trials-a-round", type=int, default=0)
         command.add_argument("--only", type=lambda text: text.split(","), default=[])
     given = parser.parse_args()
+    gc.set_threshold(COLLECTED_AFTER)
     folder = given.folder.resolve()
     if given.command == "make":
         folder.mkdir(parents=True)
         make(folder, given.rounds, given.trials_a_round)
     elif given.command == "play":
         resume(folder, given.rounds, CostPrinter(10))
+    elif given.command == "compare":
+        compare(folder, given.rounds, given.repeats)
+    elif given.command == "rounds":
+        print_rounds(folder)
     else:
         print_commands(folder, given.repeats, given.only)
 

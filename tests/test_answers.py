@@ -25,9 +25,9 @@ from evolve.core.config import AskedModel
 from evolve.core.errors import BadInput, EvolveError, InfraError, RequestsRefused
 from evolve.core.records import Api, ModelSpec, Usage
 from evolve.llm.client import OpenAIModel
-from evolve.llm.connection import MAX_ERROR
 from evolve.llm.model import ChatModel
 from evolve.llm.normal import MAX_NAME
+from evolve.llm.redaction import MAX_ERROR
 from evolve.llm.soundness import SoundModel
 from evolve.llm.statements import read_listing, read_server
 from evolve.llm.textcalls import TextToolsModel

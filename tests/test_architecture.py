@@ -44,7 +44,10 @@ LAZY_COMMANDS: tuple[str, ...] = (
 )
 LAZY_NAMES = {
     "evolve": "__getattr__",
-    "evolve.llm.factory": "import_messages",
+    "evolve.gate.distributions": "_special",
+    "evolve.llm.endpoints": "import_messages",
+    "evolve.llm.factory": "import_endpoints",
+    "evolve.models.preflight": "check_endpoint",
     "evolve.store.database": "_upgrade",
 }
 PURE = ("analysis", "guard", "gate")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import json
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +19,19 @@ import numpy as np
 import pytest
 from sqlalchemy import event
 
-from evolve.budget import run_budget
+from evolve.analysis import REMEMBERED, RoundFacts, format_memory, task_changes
+from evolve.budget import kept_spending, run_budget
 from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import GateConfig, RunConfig
-from evolve.core.records import Split, StackFate, TaskImage
+from evolve.core.records import Decision, Proposal, Split, StackFate, TaskImage, Verdict
 from evolve.gate import Standing
 from evolve.gate.aims import Aims, Spent
 from evolve.gate.prior import Level
-from evolve.loop import frozen_text
+from evolve.loop import frozen_text, journal
 from evolve.loop.assembly import assemble
 from evolve.loop.checkpoint import FILE, Checkpoint
+from evolve.loop.history import History
 from evolve.loop.judging import initial_standing, standing_of
 from evolve.loop.search import Search
 from evolve.loop.watcher import SilentWatcher
@@ -34,7 +39,7 @@ from evolve.repo import Lineage, shell
 from evolve.runs import evidence, round_scores, tally
 from evolve.runs.ends import ends_of
 from evolve.runs.history import run_history
-from evolve.store import RunRow, Store, reading
+from evolve.store import RoundOutline, RunRow, Store, reading
 from evolve.store import store as store_module
 from evolve.suite.tasks import Suite
 from tests.fakes import task
@@ -43,6 +48,8 @@ RUN = "20261123-2144-long-otter"
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 FEW, MANY = 40, 160
 PLAYED = 3
+# The second round after so many leaves a patch out.
+BEFORE_ABLATION = 14
 
 
 class Long:
@@ -104,14 +111,21 @@ class _NoModel:
         return {"choices": [{"message": message, "finish_reason": "stop"}], "usage": {}}
 
 
-@pytest.fixture(scope="module")
-def long_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Long]]:
+@contextmanager
+def bench_path() -> Iterator[None]:
+    """While it lasts, modules of the benchmarks can be imported."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(BENCHMARKS))
-        made = {rounds: Long(tmp_path_factory.mktemp(f"long-{rounds}"), rounds) for rounds in (FEW, MANY)}
-        yield made
+        yield
         for name in [name for name in sys.modules if name.partition(".")[0] == "bench"]:
             del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def long_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Long]]:
+    with bench_path():
+        made = {rounds: Long(tmp_path_factory.mktemp(f"long-{rounds}"), rounds) for rounds in (FEW, MANY)}
+        yield made
     for one in made.values():
         one.store.close()
 
@@ -171,30 +185,114 @@ def test_what_is_kept_beside_the_run_is_the_standing_that_follows_from_its_rows(
     rows, texts = one.store.rounds_in_brief(RUN), one.search().candidates.texts
     folded = standing_of(RUN, one.initial(), rows, lambda commit: one.store.trials(RUN, commit), texts)
     checkpoint = Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts)
-    checkpoint.keep(one.initial(), folded, rows)
+    checkpoint.keep(one.initial(), folded)
     with counting(one) as counts:
-        kept = checkpoint.standing(one.initial(), rows)
+        kept = checkpoint.standing(one.initial())
     assert frozen_text.to_text(kept) == frozen_text.to_text(folded) and counts["git"] == 0
-    assert checkpoint.problem(one.initial(), rows) == ""
+    assert checkpoint.problem(one.initial()) == ""
 
 
 def test_a_kept_standing_of_other_rows_is_not_used(long_runs: dict[int, Long]) -> None:
     one = long_runs[FEW]
     rows, texts = one.store.rounds_in_brief(RUN), one.search().candidates.texts
     checkpoint = Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts)
-    folded = checkpoint.standing(one.initial(), rows)
-    Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts).keep(one.initial(), one.initial(), rows)
+    folded = checkpoint.standing(one.initial())
+    Checkpoint(RUN, one.store, one.folder / "runs" / RUN, texts).keep(one.initial(), one.initial())
     wrong = json.loads((one.folder / "runs" / RUN / FILE).read_text())
-    assert checkpoint.standing(one.initial(), rows).tip == one.initial().tip and "other standing" in checkpoint.problem(
-        one.initial(), rows
+    assert checkpoint.standing(one.initial()).tip == one.initial().tip and "other standing" in checkpoint.problem(
+        one.initial()
     )
     changes: list[dict[str, Any]] = [{"trials": 1}, {"basis": "0"}, {"after": len(rows)}, {"last_trial": None}]
     changes.append({"standing": '{"kind":"os:system"}'})
     for change in changes:
         (one.folder / "runs" / RUN / FILE).write_text(json.dumps(wrong | change))
-        assert checkpoint.standing(one.initial(), rows).tip == folded.tip
+        assert checkpoint.standing(one.initial()).tip == folded.tip
     (one.folder / "runs" / RUN / FILE).write_text("{")
-    assert checkpoint.standing(one.initial(), rows).tip == folded.tip
+    assert checkpoint.standing(one.initial()).tip == folded.tip
+
+
+def test_what_is_read_of_few_columns_is_what_all_rows_say(long_runs: dict[int, Long]) -> None:
+    one = long_runs[FEW]
+    store, labels = one.store, {task.name: task.name.upper() for task in one.tasks}
+    history, rows = History(RUN, store, labels), store.rounds(RUN)
+    patches = [row for row in rows if row.proposal and row.decision and not row.is_null_copy]
+    whole = [(row.number, row.decision.verdict, row.proposal.hypothesis) for row in patches]
+    assert history.outlines() == history.outlines() == whole and store.newest_outline(RUN) == whole[-1][0]
+    for row in (row for row in patches if row.candidate and row.parent):
+        old, new = (
+            [trial for trial in store.trials(RUN, made.commit) if trial.split is Split.TRAIN]
+            for made in (row.parent, row.candidate)
+        )
+        changes, facts = task_changes(old, new), history.facts(row)
+        assert [[labels[name] for name in names] for names in astuple(changes)] == [*map(list, astuple(facts.change))]
+        counted = {(trial.task, trial.attempt) for trial in store.trials(RUN, row.candidate.commit) if trial.counts}
+        assert store.counted_slots(RUN, row.candidate.commit, 0, 10**12) == counted
+    facts = [RoundFacts(row.number, row.proposal, row.decision) for row in patches]
+    for newest in (12, REMEMBERED):
+        shown = history.newest(newest)
+        assert [(one.round, one.hypothesis, one.decision) for one in shown] == [
+            (one.round, one.hypothesis, one.decision) for one in facts[-newest:]
+        ]
+    assert format_memory(history.newest(REMEMBERED), [], history.outlines()[:-REMEMBERED]) == format_memory(facts, [])
+
+
+def test_the_oldest_rounds_are_remembered_by_their_outlines() -> None:
+    facts = [
+        RoundFacts(number, Proposal(f"idea {number}", "", ()), Decision(Verdict.REVERT, "no"))
+        for number in range(1, 99)
+    ]
+    outlines = [RoundOutline(one.round, one.verdict, one.hypothesis) for one in facts]
+    assert format_memory(facts[-REMEMBERED:], [], outlines[:-REMEMBERED]) == format_memory(facts, [])
+
+
+def test_a_run_that_is_resumed_before_each_round_decides_as_one_that_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "now", lambda: "2026-11-23T21:44:00+00:00")
+    with bench_path():
+        whole = Long(tmp_path / "whole", BEFORE_ABLATION)
+        cut = copy.copy(whole)
+        shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+        cut.folder, cut.store = tmp_path / "cut", Store.open(tmp_path / "cut" / "runs" / "evolve.db")
+        cut.lineage = Lineage.open(tmp_path / "cut" / "repo" / "scaffold", tmp_path / "cut" / "own.git")
+        search = whole.search()
+        standing = search.start()
+        for number in range(BEFORE_ABLATION + 1, BEFORE_ABLATION + 1 + PLAYED):
+            standing = search.play_race(standing, [number])
+            again = cut.search()
+            after = again.play_race(again.start(), [number])
+    assert frozen_text.to_text(after) == frozen_text.to_text(standing)
+    assert decided(cut.store) == decided(whole.store)
+    for one in (whole, cut):
+        one.store.close()
+
+
+def decided(store: Store) -> list[tuple[Any, ...]]:
+    """What the rounds that were played by the loop proposed and decided."""
+    rows = store.rounds(RUN)[BEFORE_ABLATION + 1 :]
+    return [(row.candidate, row.proposal and (row.proposal.edits, row.proposal.ablates), row.decision) for row in rows]
+
+
+def test_a_sum_that_is_kept_is_that_of_all_trials(long_runs: dict[int, Long], monkeypatch: pytest.MonkeyPatch) -> None:
+    one, folder = long_runs[FEW], long_runs[FEW].folder / "runs" / RUN
+    monkeypatch.setattr(kept_spending, "WORTH_KEEPING", 1)
+    with Store.open(one.folder / "runs" / "evolve.db") as fresh:
+        whole = fresh.spent(RUN)
+    (folder / kept_spending.FILE).unlink(missing_ok=True)
+    for _ in range(2):
+        with Store.open(one.folder / "runs" / "evolve.db") as fresh:
+            kept_spending.add_up(fresh, RUN, folder)
+            assert fresh.spent(RUN) == whole
+            assert kept_spending.problem(fresh, RUN, folder) == ""
+    kept = json.loads((folder / kept_spending.FILE).read_text())
+    kept["usage"]["calls"] += 1
+    (folder / kept_spending.FILE).write_text(json.dumps(kept))
+    assert "another sum" in kept_spending.problem(one.store, RUN, folder)
+    for broken in (kept | {"key": ["another"]}, kept | {"usage": {"calls": -1}}, kept | {"usage": None}, []):
+        (folder / kept_spending.FILE).write_text(json.dumps(broken))
+        with Store.open(one.folder / "runs" / "evolve.db") as fresh:
+            kept_spending.add_up(fresh, RUN, folder)
+            assert fresh.spent(RUN) == whole
 
 
 def test_a_resumed_run_goes_on_from_what_is_kept(long_runs: dict[int, Long]) -> None:

@@ -4,14 +4,15 @@ Nothing from the verifier may get in here: neither the output of the tests nor w
 """
 
 from evolve.analysis.browser import Shelf, task_labels
-from evolve.analysis.compare import TaskChanges, task_changes
+from evolve.analysis.compare import TaskChanges, paired_changes, task_changes
 from evolve.analysis.digest import Subject, digest
 from evolve.analysis.features import Features, features
 from evolve.analysis.groups import AnalysedTrial, Group, analyse_trials, groups
-from evolve.analysis.memory import FULL_ROUNDS, Hits, RoundFacts, format_memory, reason_without_figures
+from evolve.analysis.memory import FULL_ROUNDS, REMEMBERED, Hits, RoundFacts, format_memory, reason_without_figures
 
 __all__ = [
     "FULL_ROUNDS",
+    "REMEMBERED",
     "AnalysedTrial",
     "Features",
     "Group",
@@ -25,6 +26,7 @@ __all__ = [
     "features",
     "format_memory",
     "groups",
+    "paired_changes",
     "reason_without_figures",
     "task_changes",
     "task_labels",

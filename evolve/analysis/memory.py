@@ -5,9 +5,11 @@ Pure. The only tasks named here are those of `train`, by the proposer's labels. 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from evolve.analysis.compare import TaskChanges
 from evolve.core.escaping import markdown
@@ -16,6 +18,7 @@ from evolve.core.records import Decision, Lesson, Proposal, Verdict
 
 FULL_ROUNDS = 12
 LINE_ROUNDS = 60
+REMEMBERED = FULL_ROUNDS + LINE_ROUNDS
 SHORT_CHARS = 160
 KEYWORD_CHARS = 70
 LESSON_CHARS = 600
@@ -56,6 +59,14 @@ class RoundFacts:
     hits: Hits = field(default_factory=Hits)
     change: TaskChanges = field(default_factory=TaskChanges)
     parent: int | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.decision.verdict
+
+    @property
+    def hypothesis(self) -> str:
+        return self.proposal.hypothesis
 
     @property
     def effect(self) -> str:
@@ -121,14 +132,32 @@ def bare_lesson(facts: RoundFacts) -> str:
     return f"Effect {facts.effect}{outcome}."
 
 
-def format_memory(rounds: Sequence[RoundFacts], lessons: Sequence[Lesson]) -> str:
+class Outlined(Protocol):
+    """What the oldest rounds are remembered by."""
+
+    @property
+    def round(self) -> int: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def hypothesis(self) -> str: ...
+
+
+def format_memory(
+    rounds: Sequence[RoundFacts], lessons: Sequence[Lesson], oldest: Sequence[Outlined] | None = None
+) -> str:
     """Format the memory for the proposer: the newest rounds with lessons, older ones in a line, the oldest shorter.
 
-    Its length is bounded, however many rounds there are. Only the newest need their figures.
+    Its length is bounded, however many rounds there are.
+
+    Args:
+        rounds: The newest REMEMBERED ones at least, without the figures that only trials show.
+        lessons: As many as there are.
+        oldest: The rounds before the newest REMEMBERED ones; None: `rounds` has them.
     """
     texts = {lesson.round: lesson.text for lesson in lessons}
-    full, lines = rounds[-FULL_ROUNDS:], rounds[-FULL_ROUNDS - LINE_ROUNDS : -FULL_ROUNDS]
-    oldest = rounds[: -FULL_ROUNDS - LINE_ROUNDS]
+    full, lines = rounds[-FULL_ROUNDS:], rounds[-REMEMBERED:-FULL_ROUNDS]
+    oldest = rounds[:-REMEMBERED] if oldest is None else oldest
     parts = _condense(oldest) + [_shorten(headline(facts), facts) for facts in lines]
     for facts in full:
         parts.append(headline(facts))
@@ -140,11 +169,11 @@ def _shorten(text: str, facts: RoundFacts) -> str:
     return text if len(text) <= SHORT_CHARS else f"{text[:SHORT_CHARS]}... (effect {facts.effect})"
 
 
-def _condense(rounds: Sequence[RoundFacts]) -> list[str]:
+def _condense(rounds: Sequence[Outlined]) -> list[str]:
     """Return one line per verdict: the first words of each hypothesis, of the newest if there are too many."""
     lines = []
     for verdict in (Verdict.KEEP, Verdict.STACK, Verdict.REVERT, Verdict.REFUSED):
-        tried = [facts.proposal.hypothesis for facts in rounds if facts.decision.verdict is verdict]
+        tried = [outline.hypothesis for outline in rounds if outline.verdict is verdict]
         if tried:
             listed, left = _newest_words(tried)
             earlier = f"(earlier ones are left out) {listed}" if left else listed
@@ -168,14 +197,20 @@ def _newest_words(hypotheses: Sequence[str]) -> tuple[str, bool]:
 def format_document(run: str, rounds: Sequence[RoundFacts], lessons: Sequence[Lesson]) -> str:
     """Format all rounds and lessons as a Markdown page, in which no text by a model has a meaning of its own."""
     by_round = {lesson.round: lesson for lesson in lessons}
-    parts = [f"# Lessons of run {run}", format_hits(rounds)]
-    for facts in reversed(rounds):
-        parts.append(f"## Round {facts.round}: {facts.decision.verdict}")
-        parts.append("\n".join(f"- {markdown(line)}" for line in fact_lines(facts)[1:]))
-        if lesson := by_round.get(facts.round):
-            problem = f"\n\n(The model's own text was rejected: {markdown(lesson.problem)}.)" if lesson.problem else ""
-            parts.append(f"Lesson: {markdown(one_line(lesson.text))}{problem}")
-    return "\n\n".join(parts) + "\n"
+    sections = [_section(facts, by_round.get(facts.round)) for facts in reversed(rounds)]
+    return "\n\n".join([f"# Lessons of run {run}", format_hits(rounds), *sections]) + "\n"
+
+
+# A page is written once a round, and most of its rounds were on it before.
+@functools.lru_cache(maxsize=1024)
+def _section(facts: RoundFacts, lesson: Lesson | None) -> str:
+    """A round with its lesson, as a part of such a page."""
+    parts = [f"## Round {facts.round}: {facts.decision.verdict}"]
+    parts.append("\n".join(f"- {markdown(line)}" for line in fact_lines(facts)[1:]))
+    if lesson:
+        problem = f"\n\n(The model's own text was rejected: {markdown(lesson.problem)}.)" if lesson.problem else ""
+        parts.append(f"Lesson: {markdown(one_line(lesson.text))}{problem}")
+    return "\n\n".join(parts)
 
 
 def format_hits(rounds: Sequence[RoundFacts]) -> str:

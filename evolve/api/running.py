@@ -24,7 +24,7 @@ from evolve.runs.identity import resumed_config
 from evolve.runs.jobs import planned_concurrency
 from evolve.runs.local_model import with_local_server_again
 from evolve.runs.lookup import open_results
-from evolve.runs.model_check import CheckedModel, check_models, summary_line
+from evolve.runs.model_check import CheckedModel, check_models, resumed_row, summary_line
 from evolve.runs.plan import Plan, memory_warnings, plan_of, time_warnings
 from evolve.runs.plugins import Plugins, find_plugins
 from evolve.runs.request import RunRequest, stored_row
@@ -106,11 +106,17 @@ def play(prepared: Prepared, rounds: int, watcher: Watcher, until: str | None = 
         The run's id.
     """
     least = None if until is None else _least_gain(until, prepared.request.config)
-    prepared, planned = _planned(prepared, rounds, watcher)
-    warnings = (*prepared.suite.warnings, *time_warnings(prepared.request.config, prepared.suite))
-    for line in (*warnings, *planned.lines()):
+    prepared, checked = _checked(prepared, watcher)
+    request, suite = prepared.request, prepared.suite
+    opening.check_priced(request.config, request.caps)
+    for line in (*suite.warnings, *time_warnings(request.config, suite)):
         watcher.say(line)
-    tell(watcher, WorkExpected(planned.trials.low, planned.trials.high))
+    # A run that is resumed says what is left to do, judged by its own trials.
+    if resumed_row(request, suite) is None:
+        planned = plan_of(request, suite, rounds, checked)
+        for line in planned.lines():
+            watcher.say(line)
+        tell(watcher, WorkExpected(planned.trials.low, planned.trials.high))
     with opening.open_run(prepared.request, prepared.suite, watcher) as search:
         name = search.journal.run
         search.run_rounds(rounds, least)

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from evolve import __version__
-from evolve.budget import ledger
+from evolve.budget import kept_spending, ledger
 from evolve.budget.ledger import Ledger, SpendingFile
 from evolve.budget.metered import ledger_of
 from evolve.budget.turns import turns_of
@@ -128,6 +128,7 @@ def begin(
         store.add_preflight(run, number, preflight)
     ends = None if caps.seconds is None else time.monotonic() + caps.seconds - earlier
     path = (folder / FOLDER / FILE.format(number)).resolve()
+    kept_spending.add_up(store, run, folder)
     return Budget(SpendingFile(path, caps, store.spent(run), ends), free, earlier, store.trial_count(run))
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from evolve.core.scores import least_error
+from evolve.gate.distributions import stdtrit
 
 Slot = tuple[str, int]
 # Differences are rounded to this for the exact test.

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtr
+
+from evolve.gate.distributions import ndtr, stdtr
 
 Floats = NDArray[np.float64]
 

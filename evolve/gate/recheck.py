@@ -9,8 +9,8 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import ndtr
 
+from evolve.gate.distributions import ndtr
 from evolve.gate.plan import Part
 from evolve.gate.prior import EstimatedEffect, Floats, chance_of
 from evolve.gate.ruling import NeedPart, Ruling

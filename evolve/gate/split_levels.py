@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import ndtr
 
+from evolve.gate.distributions import ndtr
 from evolve.gate.prior import EFFECTS, Floats, Score
 
 # What a patch may gain that helps only on train, or more than the prior knows: each as likely as the others.

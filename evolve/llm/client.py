@@ -14,7 +14,7 @@ from evolve.core.errors import RequestRefused
 from evolve.core.records import ModelSpec
 from evolve.llm.answer import BoundedBytes, is_stream, parse_completion
 from evolve.llm.attribution import Attribution
-from evolve.llm.connection import hides_key, open_client
+from evolve.llm.connection import open_client
 from evolve.llm.crosscheck import retry_between_tiny_requests
 from evolve.llm.dialect import Dialect
 from evolve.llm.faults import is_server_error, is_transient
@@ -26,6 +26,7 @@ from evolve.llm.outgoing import (
     extra_fields,
     with_empty_reasoning,
 )
+from evolve.llm.redaction import hides_key
 from evolve.llm.retries import CONNECT_SECONDS, Losses, OnLost, call_seconds, requested_wait
 from evolve.llm.stream import read_stream
 

@@ -1,39 +1,25 @@
-"""Open the client of an endpoint, name the cause of a failed connection, and keep the key out of errors."""
+"""Open the client of an endpoint, and name the cause of a failed connection."""
 
 from __future__ import annotations
 
-import functools
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterator
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from collections.abc import Iterator
 
 import httpx2
 import openai
 
 from evolve.core.errors import BadInput, EndpointError, EvolveError
 from evolve.core.records import ModelSpec
-from evolve.core.secrets import environment_secrets, without_secrets
-from evolve.core.text import storable_text
 from evolve.llm.addresses import base_url, check_address, is_local, is_openai, proxy_variable
 from evolve.llm.bodies import bound_body
+from evolve.llm.redaction import redacted
 
 PLACEHOLDER = "none"
 HOOKS = {"response": [bound_body]}
-# Longest text of an error, in characters.
-MAX_ERROR = 4_000
 # Sent to OpenAI alone: the client takes their values from the environment.
 ACCOUNT_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
-P = ParamSpec("P")
-R = TypeVar("R")
-S = TypeVar("S", bound="Speaker")
-
-
-class Speaker(Protocol):
-    """A client with its model's spec."""
-
-    _spec: ModelSpec
 
 
 def open_client(spec: ModelSpec, seconds: float, retries: int = 0) -> openai.OpenAI:
@@ -84,37 +70,6 @@ def _direct_client(address: str) -> httpx2.Client:
     is_secure = address.startswith("https:")
     context = httpx2.create_ssl_context() if is_secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return openai.DefaultHttpxClient(trust_env=False, verify=context, event_hooks=HOOKS)
-
-
-def redacted(text: str, spec: ModelSpec) -> str:
-    """Return the text as it may be stored and shown: without the model's key, parts of it, and other secrets.
-
-    Characters that can't be stored are replaced, and what is longer than MAX_ERROR is cut off.
-    """
-    secrets = (os.environ.get(spec.key_variable) or "", *environment_secrets(os.environ))
-    return storable_text(without_secrets(text, secrets), MAX_ERROR)
-
-
-def hides_key(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Make a method of a client raise our own errors without the key: endpoints repeat it in theirs."""
-
-    @functools.wraps(method)
-    def hiding(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(self, *args, **kwargs)
-        except EvolveError as error:
-            hide_key(error, self._spec)
-            raise
-
-    return hiding
-
-
-def hide_key(error: EvolveError, spec: ModelSpec) -> None:
-    """Take the key out of an error's texts, in place, so that a traceback shows where it came from."""
-    error.args = tuple(redacted(value, spec) if isinstance(value, str) else value for value in error.args)
-    for name, value in vars(error).items():
-        if isinstance(value, str):
-            setattr(error, name, redacted(value, spec))
 
 
 def connection_reason(error: openai.OpenAIError) -> str:

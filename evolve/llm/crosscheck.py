@@ -17,18 +17,12 @@ from evolve.llm.faults import is_server_error
 from evolve.llm.model import Body
 from evolve.llm.outgoing import adapted_request
 from evolve.llm.retries import Losses
+from evolve.llm.tiny import tiny_body
 from evolve.llm.usage import usage_of
 
 ROUNDS = 3
-TINY_TOKENS = 16
-TINY_MESSAGE = {"role": "user", "content": "Say OK."}
 CODE = "always_fails"
 Send = Callable[[Body], dict[str, Any]]
-
-
-def tiny_body(model: str) -> dict[str, Any]:
-    """The body of the smallest request that every model answers."""
-    return {"model": model, "messages": [dict(TINY_MESSAGE)], "max_tokens": TINY_TOKENS}
 
 
 def tiny_request(spec: ModelSpec) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import openai
 from evolve.core.errors import BadInput, EndpointError
 from evolve.core.records import ModelSpec
 from evolve.llm.addresses import base_url
-from evolve.llm.connection import open_client, redacted, unreachable
+from evolve.llm.connection import open_client, unreachable
 from evolve.llm.foreign_json import parse_json
+from evolve.llm.redaction import redacted
 from evolve.llm.statements import model_names
 
 LIST_SECONDS = 30.0

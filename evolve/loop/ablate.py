@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, filterfalse
 
 from evolve.core.config import GateConfig
 from evolve.core.records import Candidate, Proposal
@@ -35,8 +36,9 @@ class AblationProposer:
 
     def _ablation(self, tip: Candidate) -> Proposal | None:
         """The tip without one of its patches; patches whose predictions all failed come first."""
-        rows = ablation_candidates(self.history.rounds(), tip)
-        for row in sorted(rows, key=lambda row: not self._has_failed(row)):
+        rows = ablation_candidates(self.history.line(tip), self.history.left_out())
+        # The results of a round are read no sooner than its turn comes.
+        for row in chain(filter(self._has_failed, rows), filterfalse(self._has_failed, rows)):
             assert row.candidate and row.candidate.parent and row.proposal
             edits = self.lineage.transplant(tip.commit, row.candidate.commit, row.candidate.parent)
             if edits:
@@ -56,12 +58,12 @@ def is_due(number: int, gate: GateConfig) -> bool:
     return gate.rule == "evolve" and gate.ablate_every > 0 and number % gate.ablate_every == 0
 
 
-def ablation_candidates(rows: Sequence[RoundRow], tip: Candidate) -> list[RoundRow]:
-    """The patches on the tip's line that were never left out yet, the oldest first; ablations are none themselves."""
-    by_commit = {row.candidate.commit: row for row in rows if row.candidate}
-    line, commit = [], tip.commit
-    while (row := by_commit[commit]).candidate and row.candidate.parent:
-        line.append(row)
-        commit = row.candidate.parent
-    tried = {row.proposal.ablates for row in rows if row.proposal}
-    return [row for row in reversed(line) if row.number not in tried and row.proposal and row.proposal.ablates is None]
+def ablation_candidates(line: Sequence[RoundRow], left_out: Collection[int]) -> list[RoundRow]:
+    """The patches on a tip's line that were never left out yet, the oldest first; ablations are none themselves.
+
+    Args:
+        line: The rounds of the tip and of all that it descends from, in order.
+        left_out: The rounds whose patches were left out by some round.
+    """
+    patches = [row for row in line if row.proposal and row.proposal.ablates is None]
+    return [row for row in patches if row.number not in left_out]

@@ -46,7 +46,8 @@ class Briefing:
         tasks = {label: name for name, label in self.labels.items()}
         meanings = {group.id: [tasks[label] for label in group.tasks] for group in groups}
         self.lessons.learn()
-        rounds, latest = self.history.outlines(), self.history.change(tip.round)
+        outlines, latest = self.history.outlines(), self.history.change(tip.round)
+        rounds = self.history.newest(analysis.REMEMBERED)
         files, spec = self.candidates.texts(tip.commit), self.candidates.spec(tip.commit)
         shown = visible_files(files, spec.evolvable, spec.shown)
         return Brief(
@@ -54,7 +55,9 @@ class Briefing:
             evolvable=spec.evolvable,
             unseen=len(files) - len(shown),
             digest=analysis.digest(analysis.Subject(read, groups, latest)),
-            memory=analysis.format_memory(rounds, self.lessons.of(rounds[-analysis.FULL_ROUNDS :])),
+            memory=analysis.format_memory(
+                rounds, self.lessons.of(rounds[-analysis.FULL_ROUNDS :]), outlines[: -analysis.REMEMBERED]
+            ),
             shelf=analysis.Shelf(read),
             meanings={**meanings, **{label: [name] for label, name in tasks.items()}},
             ignored=ignored_parameters(self.spec),

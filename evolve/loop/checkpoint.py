@@ -20,7 +20,7 @@ from evolve.gate import Standing
 from evolve.host import disk
 from evolve.loop import frozen_text, judging
 from evolve.loop.judging import Texts, standing_of
-from evolve.store import RoundRow, Store
+from evolve.store import RoundMark, Store
 
 FILE = "standing.json"
 # Writing takes at most one part in so many of the time.
@@ -34,25 +34,28 @@ class Checkpoint:
         self._run, self._store, self._texts = run, store, texts
         self._file = folder / FILE
         self._next, self._kept = 0.0, 0
+        self._known: list[RoundMark] = []
+        self._decided = 0
 
-    def standing(self, initial: Standing, rows: Sequence[RoundRow]) -> Standing:
+    def standing(self, initial: Standing) -> Standing:
         """The standing after the decided rounds: from the kept one, or from the start.
 
         Raises:
             BadInput: The rows hold other decisions than this version's gate takes.
         """
-        kept, after = self._read(initial, rows)
+        kept, after = self._read(initial)
         self._kept = after
-        return standing_of(self._run, kept, rows[after:], self._trials, self._texts)
+        rows = self._store.rounds_between(self._run, after, self._store.newest_round(self._run))
+        return standing_of(self._run, kept, rows, self._trials, self._texts)
 
     @property
     def is_due(self) -> bool:
         """Whether it is time to keep a standing once more."""
         return time.monotonic() >= self._next
 
-    def keep(self, initial: Standing, standing: Standing, rows: Sequence[RoundRow]) -> None:
-        """Keep the standing after the rounds of these rows that are decided, unless it is what was read."""
-        began, decided = time.monotonic(), len(decided_rows(rows))
+    def keep(self, initial: Standing, standing: Standing) -> None:
+        """Keep the standing after the rounds that are decided, unless it is what was read."""
+        began, (marks, decided) = time.monotonic(), self._marks()
         if decided == self._kept:
             return
         try:
@@ -61,30 +64,39 @@ class Checkpoint:
             return
         last = self._store.last_trial(self._run)
         values = {"after": decided, "last_trial": last, "trials": self._store.trial_count(self._run, last)}
-        basis = basis_of(initial, rows[: decided + 1])
+        basis = basis_of(initial, marks[: decided + 1])
         disk.write_atomically(self._file, json.dumps({**values, "basis": basis, "standing": text}).encode("ascii"))
         now = time.monotonic()
         self._next, self._kept = now + SELDOM * (now - began), decided
 
-    def problem(self, initial: Standing, rows: Sequence[RoundRow]) -> str:
+    def problem(self, initial: Standing) -> str:
         """Why the kept standing is not the one that follows from all rows; "" if it is, or if it is not used."""
-        kept, after = self._read(initial, rows)
+        kept, after = self._read(initial)
         if not after:
             return ""
+        rows = self._store.rounds_between(self._run, 0, after)
         try:
-            whole = standing_of(self._run, initial, rows[: after + 1], self._trials, self._texts)
+            whole = standing_of(self._run, initial, rows, self._trials, self._texts)
         except BadInput as problem:
             return str(problem)
         same = frozen_text.to_text(whole) == frozen_text.to_text(kept)
         return "" if same else f"{self._file} holds another standing than follows from its rows"
 
-    def _read(self, initial: Standing, rows: Sequence[RoundRow]) -> tuple[Standing, int]:
+    def _marks(self) -> tuple[Sequence[RoundMark], int]:
+        """Those of all rounds, and how many after round 0 are in races that are decided whole, which are read once."""
+        del self._known[self._decided + 1 :]
+        self._known += self._store.round_marks(self._run, len(self._known))
+        self._decided += decided_count(self._known[self._decided :])
+        return self._known, self._decided
+
+    def _read(self, initial: Standing) -> tuple[Standing, int]:
         """The kept standing and the number of rounds that it is about; the initial one and 0 if there is none."""
+        marks, _ = self._marks()
         try:
             kept = json.loads(self._file.read_bytes())
             after, last = int(kept["after"]), int(kept["last_trial"])
-            agrees = kept["basis"] == basis_of(initial, rows[: after + 1])
-            if agrees and after < len(rows) and kept["trials"] == self._store.trial_count(self._run, last):
+            agrees = kept["basis"] == basis_of(initial, marks[: after + 1])
+            if agrees and after < len(marks) and kept["trials"] == self._store.trial_count(self._run, last):
                 standing = frozen_text.from_text(kept["standing"])
                 if isinstance(standing, Standing):
                     return standing, after
@@ -96,22 +108,22 @@ class Checkpoint:
         return self._store.trials(self._run, commit)
 
 
-def decided_rows(rows: Sequence[RoundRow]) -> list[RoundRow]:
-    """The rounds after round 0 whose races are decided whole, up to the first that is not."""
-    decided: list[RoundRow] = []
-    for _, race in groupby(rows[1:], lambda row: row.race):
-        rounds = list(race)
-        if any(row.decision is None for row in rounds):
+def decided_count(marks: Sequence[RoundMark]) -> int:
+    """How many rounds after round 0 are in races that are decided whole, up to the first that is not."""
+    count = 0
+    for _, race in groupby(marks[1:], lambda mark: mark.race):
+        verdicts = [mark.verdict for mark in race]
+        if None in verdicts:
             break
-        decided += rounds
-    return decided
+        count += len(verdicts)
+    return count
 
 
-def basis_of(initial: Standing, rows: Sequence[RoundRow]) -> str:
+def basis_of(initial: Standing, marks: Sequence[RoundMark]) -> str:
     """The sha256 of what a standing follows from but trials: the code of gate and core, settings, rounds."""
     digest = hashlib.sha256(frozen_text.to_text(initial).encode())
     digest.update(rule_digest().encode())
-    digest.update(json.dumps([_facts(row) for row in rows]).encode())
+    digest.update(json.dumps(marks).encode())
     return digest.hexdigest()
 
 
@@ -122,11 +134,3 @@ def rule_digest() -> str:
     for source in sorted([*(file for folder in pure for file in Path(folder).glob("*.py")), Path(judging.__file__)]):
         digest.update(source.read_bytes())
     return digest.hexdigest()
-
-
-def _facts(row: RoundRow) -> list[object]:
-    """What of a round its standing depends on."""
-    decision, candidate, proposal = row.decision, row.candidate, row.proposal
-    decided = [decision.verdict, decision.fate] if decision else []
-    made = [candidate.commit, candidate.parent] if candidate else []
-    return [row.number, row.race, decided, made, proposal.ablates if proposal else None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from evolve import guard
@@ -16,11 +17,11 @@ from evolve.store import RoundRow
 
 @dataclass(frozen=True)
 class Checks:
-    """Check patches. `vocabulary`: the words of single tasks, which no patch may hold."""
+    """Check patches. `vocabulary`: makes the words of single tasks, which no patch may hold, when they are needed."""
 
     candidates: Candidates
     tried: TriedIdeas
-    vocabulary: Vocabulary
+    vocabulary: Callable[[], Vocabulary]
     limits: Limits
     smoke: SmokeTest
 
@@ -30,7 +31,9 @@ class Checks:
             return None
         files, spec = self.candidates.texts(parent.commit), self.candidates.spec(parent.commit)
         hidden, outside = self.candidates.hidden, self.candidates.outside
-        return guard.refusal(proposal, files, spec.evolvable, self.vocabulary, self.limits, hidden, outside, spec.shown)
+        return guard.refusal(
+            proposal, files, spec.evolvable, self.vocabulary(), self.limits, hidden, outside, spec.shown
+        )
 
     def problem(self, parent: Candidate, row: RoundRow, proposal: Proposal) -> str | None:
         """Why this patch can't be measured, in one line; None if it can.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Protocol
 
-from evolve.core.records import TrialResult
+from evolve.core.records import TrialCondition
 
 # Some endpoints send another fingerprint with every answer: after so many values, further ones are only recorded.
 MOST_VALUES = 5
@@ -12,16 +13,25 @@ MOST_VALUES = 5
 DRIFT_TRIALS = 1_000
 
 
+class Conditioned(Protocol):
+    """What of a trial shows by what it was answered, and where it ran."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def condition(self) -> TrialCondition | None: ...
+
+
 class Drift:
     """What the trials of a run have been answered by, and where they ran."""
 
-    def __init__(self, trials: Iterable[TrialResult] = ()) -> None:
+    def __init__(self, trials: Iterable[Conditioned] = ()) -> None:
         """Start with the run's latest trials, so that a resumed run reports nothing twice."""
         self._known: dict[str, list[str]] = {}
         for trial in trials:
             self.add(trial)
 
-    def add(self, trial: TrialResult) -> list[str]:
+    def add(self, trial: Conditioned) -> list[str]:
         """Add a trial; returns one line for each value that no trial before it had."""
         before = {what: values[-1] for what, values in self._known.items()}
         lines = []
@@ -34,7 +44,7 @@ class Drift:
         return lines
 
 
-def _facts(trial: TrialResult) -> Iterator[tuple[str, str]]:
+def _facts(trial: Conditioned) -> Iterator[tuple[str, str]]:
     condition = trial.condition
     if condition is None:
         return

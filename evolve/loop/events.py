@@ -12,7 +12,7 @@ from evolve.core.records import Candidate, Decision, TrialResult
 
 @dataclass(frozen=True)
 class RunOpened:
-    """A run starts or is resumed. `hypotheses`: of its rounds; `decided`: its decisions so far, by round."""
+    """A run starts or is resumed. `hypotheses`: of its newest rounds; `decided`: its decisions so far, by round."""
 
     run: str
     decided: Sequence[tuple[int, Decision]] = ()
@@ -104,6 +104,11 @@ class EventWatcher(Protocol):
     """A watcher that wants events too. Its method is called in the run's main thread, apart from those of waits."""
 
     def hear(self, event: Event) -> None: ...
+
+
+def hears(watcher: object) -> bool:
+    """Whether a watcher wants events: what only they need is not read for others."""
+    return isinstance(watcher, EventWatcher)
 
 
 def tell(watcher: object, event: Event) -> None:

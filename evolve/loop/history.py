@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import takewhile
 
-from evolve.analysis import Hits, RoundFacts, TaskChanges, ideas, task_changes, task_labels
-from evolve.core.records import Candidate, Proposal, Split, TrialResult
-from evolve.store import RoundRow, Store
+from evolve.analysis import Hits, RoundFacts, TaskChanges, ideas, paired_changes, task_labels
+from evolve.core.records import Candidate, Proposal, Split
+from evolve.store import RoundOutline, RoundRow, Store
 from evolve.suite.tasks import Suite
 
 
@@ -20,39 +19,54 @@ def train_labels(suite: Suite) -> dict[str, str]:
 class History:
     """Read what became of a run's rounds. `labels`: of the train tasks, by name.
 
-    What is known of a decided round does not change, and is read once.
+    What is known of a decided round does not change, and is read once: of all rounds what each is remembered by, and of
+    few what their trials show.
     """
 
     def __init__(self, run: str, store: Store, labels: Mapping[str, str]) -> None:
         self.run, self.store, self.labels = run, store, labels
-        self._outlines: list[RoundFacts] = []
+        self._outlines: list[RoundOutline] = []
+        self._read_up_to = 1
+        self._left_out: set[int] = set()
+        self._left_out_up_to = 1
         self._facts: dict[int, RoundFacts] = {}
-        self._rows_read = 1
+        self._newest: dict[int, RoundFacts] = {}
 
-    def rounds(self) -> list[RoundRow]:
-        """All rounds so far, in order; the proposals of those that are decided have no edits."""
-        return self.store.rounds_in_brief(self.run)
-
-    def outlines(self) -> list[RoundFacts]:
-        """The decided rounds in order, but round 0 and null copies, without the figures that only trials show."""
-        rows = self.rounds()[self._rows_read :]
-        patches = [row for row in rows if row.proposal and not row.is_null_copy]
-        outlines = [_outline(row) for row in patches if row.decision]
-        decided = list(takewhile(lambda row: row.decision is not None, rows))
-        known = [*self._outlines, *outlines]
-        self._outlines += outlines[: sum(row.proposal is not None and not row.is_null_copy for row in decided)]
-        self._rows_read += len(decided)
+    def outlines(self) -> list[RoundOutline]:
+        """The decided rounds in order, but round 0 and null copies."""
+        first_open = self.store.first_open(self.run, self._read_up_to)
+        fresh = self.store.round_outlines(self.run, self._read_up_to)
+        known = [*self._outlines, *fresh]
+        # Of a race that was cut off, a later round may be decided before an earlier one: it is read again.
+        self._outlines += [one for one in fresh if first_open is None or one.round < first_open]
+        self._read_up_to = self._outlines[-1].round + 1 if self._outlines else 1
         return known
 
-    def results(self, outlines: Iterable[RoundFacts] | None = None) -> list[RoundFacts]:
-        """The results of these rounds, or of all decided rounds but round 0."""
-        rows = self.rounds()
-        return [self.facts(rows[facts.round]) for facts in (self.outlines() if outlines is None else outlines)]
+    def newest(self, most: int) -> list[RoundFacts]:
+        """The newest of these rounds in order, `most` at most, without the figures that only trials show."""
+        numbers = [outline.round for outline in self.outlines()[-most:]]
+        missing = [number for number in numbers if number not in self._newest]
+        rows = self.store.some_rounds(self.run, missing) if missing else []
+        new = {
+            row.number: RoundFacts(row.number, row.proposal, row.decision)
+            for row in rows
+            if row.proposal and row.decision
+        }
+        self._newest = {number: facts for number, facts in (self._newest | new).items() if number in numbers}
+        return [self._newest[number] for number in numbers]
+
+    def results(self, chosen: Sequence[int] | None = None) -> list[RoundFacts]:
+        """The results of these rounds, which are decided; None: of all."""
+        numbers = [outline.round for outline in self.outlines()] if chosen is None else chosen
+        missing = [number for number in numbers if number not in self._facts]
+        for row in self.store.some_rounds(self.run, missing) if missing else ():
+            self.facts(row)
+        return [self._facts[number] for number in numbers]
 
     def change(self, number: int) -> TaskChanges:
         """What the patch of a round changed at the train tasks, by all trials so far; nothing if it is not decided."""
-        row = next((row for row in reversed(self.rounds()) if row.number == number), None)
-        facts = self._read(row) if row and row.number else None
+        rows = self.store.rounds_between(self.run, number, number) if number else []
+        facts = self._read(rows[0]) if rows else None
         return facts.change if facts else TaskChanges()
 
     def facts(self, row: RoundRow) -> RoundFacts:
@@ -63,27 +77,32 @@ class History:
             self._facts[row.number] = facts
         return self._facts[row.number]
 
+    def line(self, tip: Candidate) -> list[RoundRow]:
+        """The rounds of a tip and of all that it descends from, in order."""
+        return self.store.line(self.run, tip.commit)
+
+    def left_out(self) -> set[int]:
+        """The rounds whose patches other rounds have left out so far."""
+        first_open = self.store.first_open(self.run, self._left_out_up_to)
+        self._left_out |= self.store.ablated(self.run, self._left_out_up_to)
+        self._left_out_up_to = self.store.newest_round(self.run) + 1 if first_open is None else first_open
+        return self._left_out
+
     def _read(self, row: RoundRow) -> RoundFacts | None:
         if row.proposal is None or row.decision is None:
             return None
         if row.candidate is None or row.parent is None:
             return RoundFacts(row.number, row.proposal, row.decision)
-        change = task_changes(*(self._train_trials(candidate) for candidate in (row.parent, row.candidate)))
+        change = paired_changes(
+            self.store.paired_rewards(self.run, row.candidate.commit, row.parent.commit, Split.TRAIN)
+        )
         hits, labelled = _hits(row.proposal, change), self._labelled(change)
         return RoundFacts(row.number, row.proposal, row.decision, hits, labelled, row.parent.round)
-
-    def _train_trials(self, candidate: Candidate) -> list[TrialResult]:
-        return [trial for trial in self.store.trials(self.run, candidate.commit) if trial.split is Split.TRAIN]
 
     def _labelled(self, change: TaskChanges) -> TaskChanges:
         """The same change with labels for names."""
         kinds = (change.fixed, change.broken, change.unstable)
         return TaskChanges(*(tuple(self.labels[name] for name in names) for names in kinds))
-
-
-def _outline(row: RoundRow) -> RoundFacts:
-    assert row.proposal and row.decision
-    return RoundFacts(row.number, row.proposal, row.decision)
 
 
 def _hits(proposal: Proposal, change: TaskChanges) -> Hits:

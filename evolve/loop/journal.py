@@ -11,7 +11,10 @@ from evolve.core.records import Candidate, Decision
 from evolve.loop.proposer import RoundProposal
 from evolve.loop.watcher import Watcher
 from evolve.repo import Lineage, round_branch
-from evolve.store import RoundRow, Store
+from evolve.store import RoundMark, RoundRow, Store
+
+# More than any race has, and than any reader of the newest rounds looks back.
+RECENT = 100
 
 
 @dataclass(frozen=True)
@@ -24,9 +27,21 @@ class Journal:
     budget: Budget
     watcher: Watcher
 
-    def rounds(self) -> list[RoundRow]:
-        """All rounds so far, in order; the proposals of those that are decided have no edits."""
-        return self.store.rounds_in_brief(self.run)
+    def recent(self, most: int = RECENT) -> list[RoundRow]:
+        """The newest rounds in order; the decided ones without edits."""
+        return self.store.latest_rounds(self.run, most)
+
+    def marks(self) -> list[RoundMark]:
+        """The marks of the newest RECENT rounds in order, all of the last race among them."""
+        return self.store.round_marks(self.run, max(self.newest() - RECENT + 1, 0))
+
+    def newest(self) -> int:
+        """The highest number of a round; 0 without any."""
+        return self.store.newest_round(self.run)
+
+    def decided_count(self) -> int:
+        """How many rounds are decided, round 0 included."""
+        return self.store.decided_count(self.run)
 
     def seed(self) -> Candidate:
         """The candidate of round 0, which has begun."""
@@ -38,15 +53,15 @@ class Journal:
 
     def start_baseline(self) -> RoundRow:
         """Write the row of round 0, before anything else of it happens."""
-        if not self.rounds():
+        if not self.store.rounds_between(self.run, 0, 0):
             self.store.start_race(self.run, [0], None, now())
-        return self.rounds()[0]
+        return self.store.rounds_between(self.run, 0, 0)[0]
 
     def start_rounds(self, numbers: Sequence[int], tip: Candidate) -> list[RoundRow]:
         """Write the rows of a race's rounds, before anything else of them happens."""
-        if all(row.number != numbers[0] for row in self.rounds()):
+        if not self.store.rounds_between(self.run, numbers[0], numbers[0]):
             self.store.start_race(self.run, numbers, tip, now())
-        return [self._whole(row) for row in self.rounds() if row.number in numbers]
+        return [self._whole(row) for row in self.store.some_rounds(self.run, numbers)]
 
     def _whole(self, row: RoundRow) -> RoundRow:
         """The round with the edits of its proposal, which a decided one lacks."""
@@ -82,7 +97,7 @@ class Journal:
         Returns:
             The decision that stands: a race that was cut off between its decisions has some already.
         """
-        known = next((row.decision for row in self.rounds() if row.number == number), None)
+        known = self.store.decision(self.run, number)
         if known is None:
             self.store.add_decision(self.run, number, decision, now())
             self.watcher.round_decided(number, decision)
@@ -98,7 +113,7 @@ class Journal:
 
     def note_latest(self) -> None:
         """Note the latest race's decisions in git: a killed run may have written only the database."""
-        over = [row for row in self.rounds() if row.number and row.decision]
+        over = [row for row in self.recent() if row.number and row.decision]
         for row in over:
             if row.candidate and row.decision and row.race == over[-1].race:
                 self._note(row.candidate, row.decision)

@@ -53,7 +53,7 @@ class Lessons:
     max_tokens: int
 
     def of(self, rounds: Sequence[RoundFacts]) -> list[Lesson]:
-        """The lessons of these rounds, as far as there are any."""
+        """The lessons from the first of these rounds on."""
         return self.history.store.lessons(self.history.run, rounds[0].round - 1) if rounds else []
 
     def learn(self) -> None:
@@ -62,43 +62,50 @@ class Lessons:
         Raises:
             InfraError, BudgetExhausted: The lesson can be had when the run is resumed.
         """
-        outlines = self.history.outlines()
-        missing = [] if self.budget.reached() else self._missing(outlines)
+        missing = [] if self.budget.reached() else self._missing()
         for facts in missing:
             lesson = self.ask(facts)
             run, digest = self.history.run, prompt_digest(FILES)
             self.history.store.add_lesson(run, lesson, digest, self.spec.name, now())
             self.budget.book(lesson_key(lesson.round), lesson.usage)
-        if missing or not self._is_current(outlines):
-            self._write_pages(outlines)
+        if missing or not self._is_current():
+            self._write_pages([outline.round for outline in self.history.outlines()])
 
-    def _is_current(self, outlines: Sequence[RoundFacts]) -> bool:
+    def _is_current(self) -> bool:
         """Whether the page begins with the newest round: what is known of a decided round does not change."""
+        newest = self.history.store.newest_outline(self.history.run)
         try:
             with (self.folder / PAGE).open(encoding="utf-8") as page:
-                return bool(outlines) and f"\n## Round {outlines[-1].round}: " in page.read(PAGE_START)
+                return bool(newest) and f"\n## Round {newest}: " in page.read(PAGE_START)
         except (OSError, ValueError):
             return False
 
-    def _missing(self, outlines: Sequence[RoundFacts]) -> list[RoundFacts]:
-        """The measured rounds without a lesson; lessons are asked for in order, so those before the newest have one."""
-        newest = self.history.store.newest_lesson(self.history.run)
-        due = [facts for facts in _due(outlines) if facts.round > newest]
-        return self.history.results(facts for facts in due if facts.decision.verdict is not Verdict.REFUSED)
+    def _missing(self) -> list[RoundFacts]:
+        """The measured rounds without a lesson; lessons are asked for in order, so those before the newest have one.
 
-    def _write_pages(self, outlines: Sequence[RoundFacts]) -> None:
+        Rounds before the first whose conversation was kept were played by a version without lessons: dozens of
+        requests at once would delay the next proposal.
+        """
+        store, run = self.history.store, self.history.run
+        newest = store.newest_lesson(run)
+        first = newest + 1 if newest else store.first_conversation(run)
+        due = store.round_outlines(run, max(first, newest + 1)) if first is not None else []
+        return self.history.results([one.round for one in due if one.verdict is not Verdict.REFUSED])
+
+    def _write_pages(self, numbers: Sequence[int]) -> None:
         """Write the page of the newest rounds, and once for all one of each hundred that it no longer holds."""
-        self._write(PAGE, outlines[-PAGE_ROUNDS:])
-        full = max(len(outlines) - PAGE_ROUNDS, 0) // ARCHIVE_ROUNDS * ARCHIVE_ROUNDS
-        archived = outlines[max(full - ARCHIVE_ROUNDS, 0) : full]
+        self._write(PAGE, numbers[-PAGE_ROUNDS:])
+        full = max(len(numbers) - PAGE_ROUNDS, 0) // ARCHIVE_ROUNDS * ARCHIVE_ROUNDS
+        archived = numbers[max(full - ARCHIVE_ROUNDS, 0) : full]
         if archived:
-            name = f"{ARCHIVE}/rounds-{archived[0].round:05}-{archived[-1].round:05}.md"
+            name = f"{ARCHIVE}/rounds-{archived[0]:05}-{archived[-1]:05}.md"
             if not (self.folder / name).exists():
                 self._write(name, archived)
 
-    def _write(self, name: str, outlines: Sequence[RoundFacts]) -> None:
-        lessons = [lesson for lesson in self.of(outlines) if lesson.round <= outlines[-1].round]
-        page = memory.format_document(self.history.run, self.history.results(outlines), lessons)
+    def _write(self, name: str, numbers: Sequence[int]) -> None:
+        rounds = self.history.results(numbers)
+        lessons = [lesson for lesson in self.of(rounds) if lesson.round <= numbers[-1]]
+        page = memory.format_document(self.history.run, rounds, lessons)
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
         disk.write_atomically(self.folder / name, page.encode("utf-8"))
 
@@ -144,21 +151,12 @@ class Lessons:
         return {**request, "seed": seed, "max_tokens": answer_limit(self.spec, self.max_tokens)}
 
     def _question(self, facts: RoundFacts) -> str:
-        row = self.history.rounds()[facts.round]
+        (row,) = self.history.store.rounds_between(self.history.run, facts.round, facts.round)
         assert row.candidate and row.candidate.parent
         # A character for each token of the window: a quarter of it.
         most = min(PATCH_CHARS, self.spec.context_tokens or PATCH_CHARS)
         patch = self.lineage.diff(row.candidate.parent, row.candidate.commit)[:most]
         return prompt("lesson_user.md", facts="\n".join(memory.fact_lines(facts)), patch=patch)
-
-
-def _due(outlines: Sequence[RoundFacts]) -> Sequence[RoundFacts]:
-    """The rounds from the first on whose conversation was kept.
-
-    Those before it were played by a version without lessons: dozens of requests at once would delay the next proposal.
-    """
-    first = next((place for place, facts in enumerate(outlines) if facts.proposal.transcript), len(outlines))
-    return outlines[first:]
 
 
 def _is_cut_off(completion: Mapping[str, Any]) -> bool:

@@ -169,7 +169,10 @@ class Measurer:
         return [replace(spec, reuse_of=recordings.get((spec.task.name, spec.attempt))) for spec in specs]
 
     def _missing_slots(self, commit: str, slots: Sequence[Slot]) -> list[Slot]:
-        known = {slot_of(trial) for trial in self.trials(commit) if trial.counts}
+        if not slots:
+            return []
+        attempts = [attempt for _, attempt in slots]
+        known = self.store.counted_slots(self.run, commit, min(attempts), max(attempts))
         return [slot for slot in slots if slot not in known]
 
     def _record(self, result: TrialResult) -> None:

@@ -33,19 +33,21 @@ class MergeProposer:
             yield RoundProposal(row.number, replace(merged, note=problem or ""))
 
     def _merges(self, standing: Standing, race: int) -> Iterator[Proposal]:
-        rows = self.store.rounds_in_brief(self.run)
+        waiting = standing.to_merge(race)
+        rows = self.store.rounds_between(self.run, race, self.store.newest_round(self.run)) if waiting else []
         done = {row.proposal.merges for row in rows if row.race == race and row.proposal}
-        for other in standing.to_merge(race):
-            if other.round not in done and (merged := self._merged(rows, standing.tip, other)):
+        for other in waiting:
+            if other.round not in done and (merged := self._merged(standing.tip, other)):
                 yield merged
 
-    def _merged(self, rows: Sequence[RoundRow], tip: Candidate, other: Candidate) -> Proposal | None:
+    def _merged(self, tip: Candidate, other: Candidate) -> Proposal | None:
         """The tip with what `other` changed; None where both changed the same lines, or nothing would be new."""
         base = common_ancestor(self.store.candidates(self.run), tip.commit, other.commit)
         edits = self.lineage.transplant(tip.commit, base, other.commit)
         if not edits:
             return None
-        hypothesis = next(row.proposal.hypothesis for row in rows if row.number == other.round and row.proposal)
+        (row,) = self.store.rounds_between(self.run, other.round, other.round)
+        hypothesis = row.proposal.hypothesis if row.proposal else ""
         what = f"merges round {other.round}: {hypothesis}"[:SHOWN_CHARS]
         return Proposal(what, "the gains of both", edits, merges=other.round)
 

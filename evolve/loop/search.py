@@ -15,7 +15,7 @@ from evolve.host import disk
 from evolve.loop.candidates import Candidates
 from evolve.loop.checkpoint import Checkpoint
 from evolve.loop.checks import Checks
-from evolve.loop.events import EndsKnown, PatchEntered, StageStarted, WorkExpected, tell
+from evolve.loop.events import EndsKnown, PatchEntered, StageStarted, WorkExpected, hears, tell
 from evolve.loop.history import mark_duplicates
 from evolve.loop.journal import Journal
 from evolve.loop.judging import (
@@ -35,11 +35,22 @@ from evolve.loop.proposer import RoundProposer
 from evolve.loop.proposing import collect_proposals
 from evolve.loop.scoring import Scorer
 from evolve.loop.seed_check import SeedCheck
-from evolve.loop.stops import SeedStart, check_refusals, pays_no_more, seed_notice, seed_start, validation_notice
+from evolve.loop.stops import (
+    SeedStart,
+    check_refusals,
+    pays_no_more,
+    refused_in_a_row,
+    seed_notice,
+    seed_start,
+    validation_notice,
+)
 from evolve.loop.watcher import Watcher
 from evolve.repo import BadPatch
-from evolve.store import RoundRow
+from evolve.store import RoundMark, RoundRow
 from evolve.suite.tasks import Suite
+
+# Enough to see whether the endpoint refused the latest proposal.
+FEW_ROUNDS = 10
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class Search:
         """
         self._print_estimate(rounds)
         self._print_smallest_gain()
-        while numbers := next_race(self.journal.rounds(), rounds, self.config.gate.race):
+        while numbers := next_race(self.journal.marks(), rounds, self.config.gate.race):
             if notice := pays_no_more(standing.rule, numbers[0] - 1, least):
                 self.watcher.say(notice)
                 break
@@ -111,18 +122,21 @@ class Search:
             with self.scorer.keeping_enough():
                 standing = self.play_race(standing, numbers, rounds)
             self._tell_ends(standing)
-            check_refusals(self.journal.rounds(), rounds)
+            self._check_refusals(rounds)
             if self.checkpoint.is_due:
                 self._keep(standing)
-        check_refusals(self.journal.rounds(), rounds)
+        self._check_refusals(rounds)
         return standing
+
+    def _check_refusals(self, rounds: int) -> None:
+        """Check that the endpoint takes the requests for proposals. Raises RequestsRefused."""
+        if refused_in_a_row(self.journal.recent(FEW_ROUNDS)):
+            check_refusals(self.journal.recent(), rounds)
 
     def _keep(self, standing: Standing) -> None:
         """Keep the standing after the decided rounds, for the next start."""
-        rows = self.journal.rounds()
-        if rows[0].candidate:
-            initial = initial_standing(self.suite, self.config, rows[0].candidate, self.begin)
-            self.checkpoint.keep(initial, standing, rows)
+        initial = initial_standing(self.suite, self.config, self.journal.seed(), self.begin)
+        self.checkpoint.keep(initial, standing)
 
     def play_race(self, standing: Standing, numbers: Sequence[int], last: int | None = None) -> Standing:
         """Propose, check, measure and decide the given rounds, or the rest of them: patches of one tip.
@@ -176,8 +190,7 @@ class Search:
         """
         seed = self._measure_seed()
         self._check_seed(seed)
-        initial, rows = initial_standing(self.suite, self.config, seed, self.begin), self.journal.rounds()
-        standing = self.checkpoint.standing(initial, rows)
+        standing = self.checkpoint.standing(initial_standing(self.suite, self.config, seed, self.begin))
         self._keep(standing)
         self.journal.set_champion(standing.champion)
         self.journal.note_latest()
@@ -210,7 +223,7 @@ class Search:
 
     def _check_seed(self, seed: Candidate) -> None:
         """Say what is unusual about seed scaffold and suite, at first. Raises BadInput if the seed does no work."""
-        if len(self.journal.rounds()) > 1:
+        if self.journal.newest():
             return
         for notice in (seed_notice(self.measurer.trials(seed.commit)), validation_notice(self.suite)):
             if notice:
@@ -218,10 +231,9 @@ class Search:
 
     def _is_solved(self) -> bool:
         """Whether no round is worth playing, since the seed scaffold passes everything."""
-        first, *later = self.journal.rounds()
-        if later or first.candidate is None:
+        if self.journal.newest():
             return False
-        return seed_start(self.measurer.trials(first.candidate.commit)) is SeedStart.PASSES_ALL
+        return seed_start(self.measurer.trials(self.journal.seed().commit)) is SeedStart.PASSES_ALL
 
     def _judge_null_copy(self, standing: Standing, row: RoundRow, proposal: Proposal) -> None:
         """Judge an unchanged copy of the tip, and only record what would have been decided."""
@@ -248,30 +260,32 @@ class Search:
 
     def _tell_stage(self, name: str, rounds: Sequence[int] = ()) -> None:
         """Tell what comes next, and what was spent until then."""
-        tell(self.watcher, StageStarted(name, tuple(rounds)))
-        tell(self.watcher, self.measurer.budget.spending())
+        if hears(self.watcher):
+            tell(self.watcher, StageStarted(name, tuple(rounds)))
+            tell(self.watcher, self.measurer.budget.spending())
 
     def _tell_ends(self, standing: Standing) -> None:
+        if not hears(self.watcher):
+            return
         commits = dict.fromkeys((standing.champion.commit, standing.tip.commit))
         trials = [trial for commit in commits for trial in self.measurer.trials(commit)]
         tell(self.watcher, EndsKnown(standing.champion, standing.tip, trials))
 
     def _print_smallest_gain(self) -> None:
         """Print before the first round what gain the suite can show, judged by the seed scaffold's trials."""
-        rows, rule = self.journal.rounds(), self.config.gate
-        if len(rows) > 1 or rows[0].candidate is None or rule.rule != "evolve":
+        rule = self.config.gate
+        if self.journal.newest() or rule.rule != "evolve":
             return
-        tasks, trials = task_slots(self.suite), self.measurer.trials(rows[0].candidate.commit)
+        tasks, trials = task_slots(self.suite), self.measurer.trials(self.journal.seed().commit)
         gain = calibrate.smallest_gain(tasks, trials, rule, self.begin)
         self.watcher.say(smallest_gain_notice(len(tasks), gain))
 
     def _print_estimate(self, rounds: int) -> None:
         """Print what the rounds that are left will take, judged by the seed scaffold's trials."""
-        rows = self.journal.rounds()
-        left = rounds + 1 - sum(row.decision is not None for row in rows)
-        if left <= 0 or rows[0].candidate is None:
+        left = rounds + 1 - self.journal.decided_count()
+        if left <= 0:
             return
-        trials, jobs = self.measurer.trials(rows[0].candidate.commit), self.measurer.evaluator.jobs
+        trials, jobs = self.measurer.trials(self.journal.seed().commit), self.measurer.evaluator.jobs
         estimate = calibrate.estimate(task_slots(self.suite), trials, self.config.gate, left, jobs, self.begin)
         at_end = self.scorer.trials_at_end()
         tell(self.watcher, WorkExpected(estimate.trials + at_end, estimate.trials + at_end))
@@ -291,22 +305,21 @@ def smallest_gain_notice(tasks: int, gain: float | None) -> str:
     )
 
 
-def next_race(rows: Sequence[RoundRow], rounds: int, size: int) -> list[int]:
+def next_race(marks: Sequence[RoundMark], rounds: int, size: int) -> list[int]:
     """The numbers of the rounds to play next: one race; of a race that was cut off all of them.
 
     Args:
-        rows: All rounds so far.
+        marks: Of the newest rounds in order, all of the last race among them: before it, all are decided.
         rounds: How many the run is to have.
         size: How many patches are raced.
 
     Returns:
         Nothing if all rounds are decided.
     """
-    by_number = {row.number: row for row in rows}
-    open_rounds = (n for n in range(1, rounds + 1) if n not in by_number or by_number[n].decision is None)
-    first = next(open_rounds, None)
-    if first is None:
+    cut_off = next((mark for mark in marks if mark.number and mark.verdict is None), None)
+    first = cut_off.number if cut_off else marks[-1].number + 1
+    if first > rounds:
         return []
-    if first in by_number:
-        return [row.number for row in rows if row.race == by_number[first].race]
+    if cut_off:
+        return [mark.number for mark in marks if mark.race == cut_off.race]
     return list(range(first, min(first + size, rounds + 1)))

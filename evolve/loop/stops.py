@@ -123,7 +123,7 @@ def check_refusals(rows: Sequence[RoundRow], rounds: int) -> None:
     """Check that the endpoint takes the requests for proposals.
 
     Args:
-        rows: All rounds so far.
+        rows: The newest rounds so far, in order.
         rounds: How many the run is to have.
 
     Raises:
@@ -132,7 +132,7 @@ def check_refusals(rows: Sequence[RoundRow], rounds: int) -> None:
     refused = refused_in_a_row(rows)
     if len(refused) >= MAX_REFUSED:
         last = refused[0]
-        again = "again" if len(rows) <= rounds else f"with more than {rounds} rounds"
+        again = "again" if rows[-1].number < rounds else f"with more than {rounds} rounds"
         reason = " ".join(last.proposal.note.split())[:MAX_QUOTE] if last.proposal else ""
         raise RequestsRefused(
             f"no proposal in {len(refused)} rounds in a row; in round {last.number} {reason}; "

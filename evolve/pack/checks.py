@@ -185,7 +185,7 @@ def _decision_problems(unpacked: Unpacked, suite: Suite, rows: Sequence[RoundRow
         yield f"round {last + 1}: its trials lead to another decision than its row has"
         return
     kept = Checkpoint(run, store, unpacked.runs / run, lambda commit: text_files(lineage, commit))
-    if problem := kept.problem(initial, rows):
+    if problem := kept.problem(initial):
         yield f"{run}/{checkpoint.FILE}: {problem}"
 
 

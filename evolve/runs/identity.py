@@ -102,6 +102,9 @@ def suite_of(row: RunRow, runs: Path) -> Path:
     there = [folder for folder in places if folder.is_dir()]
     if not there:
         raise BadInput(f"run {row.id}", f"its suite {row.suite} is missing", "name its folder with --suite")
+    others = [folder for folder in there if folder.resolve() != there[0].resolve()]
+    if not others:
+        return there[0]
     return next((folder for folder in there if _is_suite(folder, row)), there[0])
 
 

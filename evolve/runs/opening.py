@@ -32,7 +32,8 @@ from evolve.host.run_names import owner_of
 from evolve.host.signals import Stop
 from evolve.host.temporary import process_mark, sweep_folders
 from evolve.loop.assembly import assemble
-from evolve.loop.events import RunEnded, RunOpened, tell, tell_pace, tell_wait
+from evolve.loop.events import RunEnded, RunOpened, hears, tell, tell_pace, tell_wait
+from evolve.loop.journal import RECENT
 from evolve.loop.judging import protected_tasks
 from evolve.loop.search import Search
 from evolve.loop.watcher import Watcher
@@ -231,7 +232,7 @@ def _open_search(
                 base_image=base,
                 folder=run.folder,
                 watcher=watcher,
-                vocabulary=vocabulary_of(made.suite.tasks, instances),
+                vocabulary=functools.cache(lambda: vocabulary_of(made.suite.tasks, instances)),
                 hidden=hidden_of((*suite.tasks, *suite.refused)),
                 outside=outside_of(run.config.scaffold, left_out_places(run.config.suite, request.runs)),
                 find_image=image_finder(run, owner, base, watcher.say) if local else None,
@@ -339,16 +340,17 @@ def _enter(
         watcher.say(f"run {run.name}")
     budget = run_budget.begin(store, run.name, run.folder, request.caps, run.config.free, request.preflights)
     watcher.budget_left(budget.left())
-    tell(watcher, _opened(store, run.name))
-    tell(watcher, budget.spending())
+    if hears(watcher):
+        tell(watcher, _opened(store, run.name))
+        tell(watcher, budget.spending())
     return budget
 
 
 def _opened(store: Store, run: str) -> RunOpened:
-    """The run with its decisions so far."""
-    rows = store.rounds_in_brief(run)
-    decided = [(row.number, row.decision) for row in rows if row.decision]
-    return RunOpened(run, decided, [(row.number, row.proposal.hypothesis) for row in rows if row.proposal])
+    """The run with its decisions so far, and the hypotheses of its newest rounds."""
+    rows = store.latest_rounds(run, RECENT)
+    hypotheses = [(row.number, row.proposal.hypothesis) for row in rows if row.proposal]
+    return RunOpened(run, list(store.decisions(run).items()), hypotheses)
 
 
 def _check_seed(run: NamedRun) -> None:

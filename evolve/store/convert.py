@@ -34,8 +34,10 @@ from evolve.store.rows import (
     ConditionedTrial,
     DatedFile,
     LossRow,
+    PairedReward,
     PreflightRow,
     Regrade,
+    RoundOutline,
     RoundScore,
     TaskRow,
     TaskScore,
@@ -328,6 +330,14 @@ def decision_from(row: Row) -> Decision:
     evidence = None if row["error"] is None else Evidence(*(row[column] for column in EVIDENCE))
     would_be = row["would_be"] and Verdict(row["would_be"])
     return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence, would_be)
+
+
+def round_outline_from(row: Row) -> RoundOutline:
+    return RoundOutline(row["round"], Verdict(row["verdict"]), row["hypothesis"])
+
+
+def paired_reward_from(row: Row) -> PairedReward:
+    return PairedReward(row["task"], row["reward"], row["before"])
 
 
 def _file_values(kind: str, file: StoredFile | None) -> Values:

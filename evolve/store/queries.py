@@ -66,6 +66,16 @@ class Rounds(NamedTuple):
         return number >= self.first if self.last is None else number.between(self.first, self.last)
 
 
+class SomeRounds(NamedTuple):
+    """The rounds with these numbers."""
+
+    numbers: tuple[int, ...]
+
+    def have(self, number: Any) -> Any:
+        return number.in_(self.numbers)
+
+
+AnyRounds = Rounds | SomeRounds
 ALL = Rounds()
 SUMMED = (*SPENT, "commands", *TRIED_AGAIN, *CACHED, *REUSED)
 
@@ -80,7 +90,7 @@ def runs(dialect: str) -> Query:
     return select(run_).order_by(*newest)
 
 
-def candidates(run: str, rounds: Rounds = ALL) -> Query:
+def candidates(run: str, rounds: AnyRounds = ALL) -> Query:
     """Candidates of the rounds, with `parent_commit`, in the order of the rounds."""
     return (
         select(candidate, _parent.c.commit_sha.label("parent_commit"))
@@ -90,7 +100,7 @@ def candidates(run: str, rounds: Rounds = ALL) -> Query:
     )
 
 
-def parents(run: str, rounds: Rounds) -> Query:
+def parents(run: str, rounds: AnyRounds) -> Query:
     """The parents of the rounds, like `candidates`."""
     numbers = select(round_.c.parent_round).where(round_.c.run_id == run, rounds.have(round_.c.number))
     return candidates(run).where(candidate.c.round.in_(numbers))
@@ -125,22 +135,29 @@ def candidate_key(run: str, commit: str) -> Query:
     return select(candidate.c.id, candidate.c.round).where(same)
 
 
-def trials(run: str) -> Query:
-    """Trials with `commit_sha` and the columns of CONDITION, in the order in which they were written.
+def trials(run: str | None = None) -> Query:
+    """The run's trials, or all, in the order of their writing, with `commit_sha` and the columns of CONDITION.
 
     What their tests asked a model is in columns that begin with GRADER.
     """
     conditions = (trial_condition.c[name] for name in CONDITION)
     gradings = (grading.c[name].label(f"{GRADER}{name}") for name in GRADING)
     own_grading = (grading.c.trial_id == trial.c.id) & grading.c.regrade_id.is_(None)
-    return (
+    query = (
         select(trial, candidate.c.commit_sha, *conditions, *gradings)
         .join(candidate, candidate.c.id == trial.c.candidate_id)
         .outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
         .outerjoin(grading, own_grading)
-        .where(trial.c.run_id == run)
         .order_by(trial.c.id)
     )
+    return query if run is None else query.where(trial.c.run_id == run)
+
+
+def counted_slots(run: str, commit: str, first: int, last: int) -> Query:
+    """The tasks and attempts, from `first` to `last`, on which a candidate has a trial that counts: from an index."""
+    chosen = select(candidate.c.id).where(candidate.c.run_id == run, candidate.c.commit_sha == commit)
+    same = (trial.c.candidate_id == chosen.scalar_subquery(), text("trial.outcome <> 'infra_error'"))
+    return select(trial.c.task, trial.c.attempt).where(*same, trial.c.attempt.between(first, last))
 
 
 def trials_of(run: str, commit: str, after: int) -> Query:
@@ -154,11 +171,16 @@ def latest_trials(run: str, most: int) -> Query:
 
     By a range of ids, so that the database reads no others.
     """
-    newest = select(func.max(trial.c.id)).where(trial.c.run_id == run).scalar_subquery()
-    return trials(run).where(trial.c.id > newest - most)
+    return _latest(trials(), run, most)
 
 
-def rounds(run: str, rounds: Rounds) -> Query:
+def _latest(query: Query, run: str, most: int) -> Query:
+    """Those of the run's trials with the highest ids."""
+    newest = last_trial(run).scalar_subquery()
+    return query.where(trial.c.id > newest - most, _of_run(run))
+
+
+def rounds(run: str, rounds: AnyRounds) -> Query:
     """The rounds, in order."""
     return select(round_).where(round_.c.run_id == run, rounds.have(round_.c.number)).order_by(round_.c.number)
 
@@ -174,12 +196,83 @@ def open_rounds(run: str) -> Query:
     return query.order_by(round_.c.number)
 
 
-def of_rounds(table: Table, run: str, rounds: Rounds) -> Query:
+def round_marks(run: str, first: int) -> Query:
+    """Of the rounds from `first` on: what their standing depends on besides trials, one column each."""
+    race = func.coalesce(round_.c.race, round_.c.number)
+    columns = (round_.c.number, race, decision.c.verdict, decision.c.fate, candidate.c.commit_sha)
+    query = select(*columns, _parent.c.commit_sha.label("parent_commit"), proposal.c.ablates).select_from(round_)
+    for table in (decision, candidate, proposal):
+        query = query.outerjoin(table, and_(table.c.run_id == round_.c.run_id, table.c.round == round_.c.number))
+    query = query.outerjoin(_parent, _parent.c.id == candidate.c.parent_id)
+    return query.where(round_.c.run_id == run, round_.c.number >= first).order_by(round_.c.number)
+
+
+def round_outlines(run: str, first: int) -> Query:
+    """Of the decided rounds from `first` on with a proposal that is no null copy: number, verdict and hypothesis."""
+    same = and_(decision.c.run_id == proposal.c.run_id, decision.c.round == proposal.c.round)
+    query = select(proposal.c.round, decision.c.verdict, proposal.c.hypothesis).join(decision, same)
+    query = query.where(proposal.c.run_id == run, proposal.c.round >= max(first, 1), proposal.c.null_copy == 0)
+    return query.order_by(proposal.c.round)
+
+
+def newest_outline(run: str) -> Query:
+    """The last round of `round_outlines`."""
+    return round_outlines(run, 1).order_by(None).with_only_columns(func.max(proposal.c.round))
+
+
+def ablated(run: str, first: int) -> Query:
+    """The rounds whose patches were left out by the rounds from `first` on."""
+    wanted = (proposal.c.run_id == run, proposal.c.round >= first, proposal.c.ablates.is_not(None))
+    return select(proposal.c.ablates).where(*wanted)
+
+
+def line(run: str, commit: str) -> Query:
+    """The rounds of a candidate and of all that it descends from."""
+    own = select(candidate.c.id, candidate.c.parent_id, candidate.c.round)
+    own = own.where(candidate.c.run_id == run, candidate.c.commit_sha == commit)
+    found = own.cte("line", recursive=True)
+    above = select(candidate.c.id, candidate.c.parent_id, candidate.c.round).join(
+        found, found.c.parent_id == candidate.c.id
+    )
+    return select(found.union_all(above).c.round)
+
+
+def first_conversation(run: str) -> Query:
+    """The first round whose proposal's conversation was kept."""
+    kept = (proposal.c.run_id == run, proposal.c.transcript_path.is_not(None))
+    return select(proposal.c.round).where(*kept).order_by(proposal.c.round).limit(1)
+
+
+def decision_of(run: str, number: int) -> Query:
+    return select(decision).where(decision.c.run_id == run, decision.c.round == number)
+
+
+def paired_rewards(run: str, commit: str, parent: str, split: str) -> Query:
+    """Of the trials of a candidate that count, on one split: `task`, `reward`, and the parent's there as `before`."""
+    new, old = trial, trial.alias("old")
+    own, earlier = (
+        select(candidate.c.id).where(candidate.c.run_id == run, candidate.c.commit_sha == one).scalar_subquery()
+        for one in (commit, parent)
+    )
+    same = and_(old.c.candidate_id == earlier, old.c.task == new.c.task, old.c.attempt == new.c.attempt)
+    same = and_(same, text("old.outcome <> 'infra_error'"))
+    query = select(new.c.task, new.c.reward, old.c.reward.label("before")).select_from(new).outerjoin(old, same)
+    return query.where(new.c.candidate_id == own, new.c.split == split, text("trial.outcome <> 'infra_error'"))
+
+
+def first_open(run: str, first: int) -> Query:
+    """The first round from `first` on without a decision."""
+    decided = select(decision.c.round).where(decision.c.run_id == run, decision.c.round == round_.c.number)
+    wanted = (round_.c.run_id == run, round_.c.number >= first, ~decided.exists())
+    return select(func.min(round_.c.number)).where(*wanted)
+
+
+def of_rounds(table: Table, run: str, rounds: AnyRounds) -> Query:
     """Rows for the rounds, of a table with at most one row per round."""
     return select(table).where(table.c.run_id == run, rounds.have(table.c.round))
 
 
-def proposals(run: str, rounds: Rounds) -> Query:
+def proposals(run: str, rounds: AnyRounds) -> Query:
     """Proposals of the rounds; those of decided rounds without their edits."""
     decided = (decision.c.run_id == proposal.c.run_id) & (decision.c.round == proposal.c.round)
     edits = case((decision.c.round.is_(None), proposal.c.edits), else_="[]").label("edits")
@@ -281,9 +374,14 @@ def round_scores(run: str, rounds: Rounds = ALL, after: int | None = None) -> Qu
     return query.group_by(candidate.c.round, by_task.c.split).order_by(candidate.c.round, by_task.c.split)
 
 
-def trial_count(run: str, up_to: int | None = None) -> Query:
-    query = select(func.count()).select_from(trial).where(trial.c.run_id == run)
-    return query if up_to is None else query.where(trial.c.id <= up_to)
+def trials_up_to(run: str, last: int) -> Query:
+    """The number of the run's trials with ids up to this one."""
+    return select(func.count()).select_from(trial).where(trial.c.run_id == run, trial.c.id <= last)
+
+
+def trials_between(run: str, after: int, last: int) -> Query:
+    """The number of those with ids above `after` and up to `last`, which the ids find."""
+    return select(func.count()).select_from(trial).where(trial.c.id > after, trial.c.id <= last, _of_run(run))
 
 
 def last_trial(run: str) -> Query:
@@ -355,7 +453,7 @@ def _sum(column: Any, dialect: str, *conditions: Any) -> Any:
     return total if isinstance(column.type, Double) else cast(total, BigInteger)
 
 
-def predictions(run: str, rounds: Rounds) -> Query:
+def predictions(run: str, rounds: AnyRounds) -> Query:
     """Predictions of the rounds, sorted by round, kind and task."""
     columns = (prediction.c.round, prediction.c.kind, prediction.c.task)
     return select(*columns).where(prediction.c.run_id == run, rounds.have(prediction.c.round)).order_by(*columns)
@@ -494,12 +592,18 @@ def trial_groups(run: str, after: int) -> Query:
     return query.where(trial.c.id > after, _of_run(run)).group_by(*columns)
 
 
-def conditioned_trials(run: str) -> Query:
+def conditioned_trials(run: str | None = None) -> Query:
     """The candidate (`commit_sha`), task and conditions of each trial, in the order in which they were written."""
     query = select(candidate.c.commit_sha, trial.c.task, *(trial_condition.c[name] for name in CONDITION))
     query = query.select_from(trial).join(candidate, candidate.c.id == trial.c.candidate_id)
     query = query.outerjoin(trial_condition, trial_condition.c.trial_id == trial.c.id)
-    return query.where(trial.c.run_id == run).order_by(trial.c.id)
+    query = query.order_by(trial.c.id)
+    return query if run is None else query.where(trial.c.run_id == run)
+
+
+def latest_conditions(run: str, most: int) -> Query:
+    """The same of the last ones, as in `latest_trials`."""
+    return _latest(conditioned_trials(), run, most)
 
 
 def recordings(run: str) -> Query:

@@ -17,6 +17,7 @@ from evolve.core.records import (
     StoredFile,
     TrialCondition,
     Usage,
+    Verdict,
     VerifierMode,
 )
 
@@ -73,6 +74,34 @@ class RoundRow:
     def is_null_copy(self) -> bool:
         """Whether the round judges an unchanged copy of the tip."""
         return self.proposal is not None and self.proposal.null_copy
+
+
+class RoundMark(NamedTuple):
+    """What a standing takes from a round besides trials: None where a round has none of it."""
+
+    number: int
+    race: int
+    verdict: str | None
+    fate: str | None
+    commit: str | None
+    parent: str | None
+    ablates: int | None
+
+
+class RoundOutline(NamedTuple):
+    """What the oldest rounds are remembered by."""
+
+    round: int
+    verdict: Verdict
+    hypothesis: str
+
+
+class PairedReward(NamedTuple):
+    """A candidate's reward in a trial, and `before` that of another one on the same task and attempt, if it has one."""
+
+    task: str
+    reward: float
+    before: float | None
 
 
 class Decided(Protocol):

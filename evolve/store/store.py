@@ -20,6 +20,7 @@ from evolve.core.records import (
     FileEdit,
     Lesson,
     Proposal,
+    Split,
     Task,
     TrialCondition,
     TrialResult,
@@ -30,7 +31,7 @@ from evolve.core.text import storable_text
 from evolve.store import convert, paging, queries, schema
 from evolve.store.database import database_error, database_url, driver_message, open_engine, write_engine
 from evolve.store.paging import Page, RoundFilter, TrialFilter
-from evolve.store.queries import Rounds
+from evolve.store.queries import AnyRounds, Rounds, SomeRounds
 from evolve.store.reading import Row, read_rows
 from evolve.store.rows import (
     ConditionedTrial,
@@ -39,8 +40,11 @@ from evolve.store.rows import (
     LookRow,
     LossRow,
     Milestone,
+    PairedReward,
     PreflightRow,
     Regrade,
+    RoundMark,
+    RoundOutline,
     RoundRow,
     RoundScore,
     RunRow,
@@ -66,9 +70,12 @@ class Store:
         self._engine = engine
         self._writing = write_engine(engine)
         # Caches what can't change any more, so that reads stay fast in a long run: by run, the decided rounds at the
-        # start, and what the trials spent up to some id.
+        # start, and what the trials up to some id spent, and how many they are.
         self._decided: dict[str, list[RoundRow]] = {}
         self._spent: dict[str, tuple[int, Usage]] = {}
+        self._counted: dict[str, tuple[int, int]] = {}
+        # The row ids of candidates that trials were stored of.
+        self._keys: dict[tuple[str, str], int] = {}
         # Of the candidates that were asked for last: the trials up to some id.
         self._trials: dict[tuple[str, str], tuple[int, list[TrialResult]]] = {}
 
@@ -191,8 +198,9 @@ class Store:
         condition: what to store in place of the result's own.
         """
         with self._write() as connection:
-            key, _ = _candidate_key(connection, run, result.candidate)
-            values = convert.trial_values(result)
+            if (run, result.candidate) not in self._keys:
+                self._keys[run, result.candidate] = _candidate_key(connection, run, result.candidate)[0]
+            key, values = self._keys[run, result.candidate], convert.trial_values(result)
             number = _add_numbered(connection, schema.trial, run_id=run, candidate_id=key, **values)
             if condition := condition or result.condition:
                 _add(connection, schema.trial_condition, trial_id=number, **convert.condition_values(condition))
@@ -264,6 +272,13 @@ class Store:
             self._trials.pop(next(iter(self._trials)))
         return [*trials]
 
+    def counted_slots(self, run: str, commit: str, first: int, last: int) -> set[tuple[str, int]]:
+        """Return the tasks and attempts, from `first` to `last`, on which a candidate has a trial that counts."""
+        with self._read() as connection:
+            return {
+                (row.task, row.attempt) for row in connection.execute(queries.counted_slots(run, commit, first, last))
+            }
+
     def latest_trials(self, run: str, most: int) -> list[TrialResult]:
         """Return at most so many of the run's trials, those that were written last, in the order of their writing."""
         return read_rows(self._rows(queries.latest_trials(run, most)), convert.trial_from)
@@ -302,6 +317,64 @@ class Store:
         """Return the rounds `first` to `last` in order, like `rounds_in_brief`, without reading the others."""
         return self._read_rounds(run, Rounds(first, last), ())
 
+    def some_rounds(self, run: str, numbers: Iterable[int]) -> list[RoundRow]:
+        """Return the rounds with these numbers in order, like `rounds_between`."""
+        return self._read_rounds(run, SomeRounds(tuple(sorted(numbers))), ())
+
+    def latest_rounds(self, run: str, most: int) -> list[RoundRow]:
+        """Return at most so many rounds, the newest, in order, like `rounds_between`."""
+        newest = self.newest_round(run)
+        return self.rounds_between(run, max(newest - most + 1, 0), newest)
+
+    def round_marks(self, run: str, first: int = 0) -> list[RoundMark]:
+        """Return what of the rounds from `first` on their standing depends on, in order."""
+        with self._read() as connection:
+            return [RoundMark._make(row) for row in connection.execute(queries.round_marks(run, first))]
+
+    def round_outlines(self, run: str, first: int = 1) -> list[RoundOutline]:
+        """Return the outlines of the decided rounds from `first` on but null copies, in order."""
+        return read_rows(self._rows(queries.round_outlines(run, first)), convert.round_outline_from)
+
+    def newest_outline(self, run: str) -> int | None:
+        """Return the number of the last of these rounds; None without any."""
+        with self._read() as connection:
+            number: int | None = connection.execute(queries.newest_outline(run)).scalar_one()
+        return number
+
+    def decision(self, run: str, number: int) -> Decision | None:
+        """Return the decision on a round; None if there is none yet."""
+        rows = read_rows(self._rows(queries.decision_of(run, number)), convert.decision_from)
+        return rows[0] if rows else None
+
+    def decisions(self, run: str) -> dict[int, Decision]:
+        """Return all decisions by round, in order."""
+        with self._read() as connection:
+            decisions = _by_round(connection, queries.of_rounds(schema.decision, run, Rounds()), convert.decision_from)
+        return dict(sorted(decisions.items()))
+
+    def ablated(self, run: str, first: int = 0) -> set[int]:
+        """Return the rounds whose patches were left out by the rounds from `first` on."""
+        with self._read() as connection:
+            return set(connection.execute(queries.ablated(run, first)).scalars())
+
+    def line(self, run: str, commit: str) -> list[RoundRow]:
+        """Return the rounds of a candidate and of all that it descends from, in order."""
+        with self._read() as connection:
+            numbers = list(connection.execute(queries.line(run, commit)).scalars())
+        return self.some_rounds(run, numbers)
+
+    def first_conversation(self, run: str) -> int | None:
+        """Return the first round whose proposal's conversation was kept; None if there is none."""
+        with self._read() as connection:
+            number: int | None = connection.execute(queries.first_conversation(run)).scalar_one_or_none()
+        return number
+
+    def paired_rewards(self, run: str, commit: str, parent: str, split: Split) -> list[PairedReward]:
+        """Return a candidate's rewards on a split, each with that of another candidate on the same attempt."""
+        return read_rows(
+            self._rows(queries.paired_rewards(run, commit, parent, split.value)), convert.paired_reward_from
+        )
+
     def decided_count(self, run: str) -> int:
         """Return how many rounds of the run are decided, round 0 included."""
         with self._read() as connection:
@@ -314,6 +387,12 @@ class Store:
         rounds = self.rounds_between(run, numbers[0], numbers[-1]) if numbers else []
         return [row for row in rounds if row.decision is None]
 
+    def first_open(self, run: str, first: int = 0) -> int | None:
+        """Return the first round from `first` on without a decision; None if all are decided."""
+        with self._read() as connection:
+            number: int | None = connection.execute(queries.first_open(run, first)).scalar_one()
+        return number
+
     def milestones(self, run: str) -> list[Milestone]:
         """Return the decided rounds, in order, that may have moved champion or tip, or that judged a null copy."""
         with self._read() as connection:
@@ -325,7 +404,7 @@ class Store:
         """Read the rounds after the known ones, which are the rounds 0, 1, 2 and so on."""
         return self._read_rounds(run, Rounds(len(known)), known)
 
-    def _read_rounds(self, run: str, rounds: Rounds, known: Sequence[RoundRow]) -> list[RoundRow]:
+    def _read_rounds(self, run: str, rounds: AnyRounds, known: Sequence[RoundRow]) -> list[RoundRow]:
         """Read rounds. known: all earlier ones; whoever gives none has the parents read too."""
         with self._read() as connection:
             started = read_rows(_mappings(connection.execute(queries.rounds(run, rounds))), dict)
@@ -411,8 +490,18 @@ class Store:
 
     def trial_count(self, run: str, up_to: int | None = None) -> int:
         """Return the number of the run's trials, including infrastructure errors; of those with ids up to this one."""
+        last, count = self._counted.get(run, (0, 0))
+        newest = self.last_trial(run)
+        # The first time from an index on runs, later by the ids of the new rows alone.
+        count += self._count(queries.trials_between(run, last, newest) if last else queries.trials_up_to(run, newest))
+        self._counted[run] = (newest, count)
+        if up_to is None or up_to >= newest:
+            return count
+        return count - self._count(queries.trials_between(run, up_to, newest))
+
+    def _count(self, query: Executable) -> int:
         with self._read() as connection:
-            return int(connection.execute(queries.trial_count(run, up_to)).scalar_one())
+            return int(connection.execute(query).scalar_one())
 
     def last_trial(self, run: str) -> int:
         """Return the highest id of the run's trials; 0 without any."""
@@ -428,14 +517,27 @@ class Store:
 
         Answers that trials took over cost nothing.
         """
-        last, total = self._spent.get(run, (0, Usage()))
+        _, total = self.spent_on_trials(run)
         with self._read() as connection:
-            dialect = self._engine.dialect.name
-            new = connection.execute(queries.spent_on_trials(run, last, dialect)).mappings().one()
-            others = connection.execute(queries.spent_beside(run, dialect)).mappings().all()
-        total += Usage(**{name: new[name] for name in queries.SUMMED})
-        self._spent[run] = (last if new["last"] is None else new["last"], total)
+            others = connection.execute(queries.spent_beside(run, self._engine.dialect.name)).mappings().all()
         return sum((Usage(**row) for row in others), total.paid)
+
+    def spent_on_trials(self, run: str, known: tuple[int, Usage] = (0, Usage())) -> tuple[int, Usage]:
+        """Return what the run's trials took, answers that they took over included, up to the highest id of a trial.
+
+        known: the same up to an earlier id, which need not be read again.
+        """
+        last, total = max(self._spent.get(run, known), known, key=lambda one: one[0])
+        newest, new = self.spent_after(run, last)
+        self._spent[run] = (newest or last, total + new)
+        return self._spent[run]
+
+    def spent_after(self, run: str, last: int) -> tuple[int, Usage]:
+        """Return the highest id of a trial above `last`, 0 without one, and what the run's trials above it took."""
+        with self._read() as connection:
+            query = queries.spent_on_trials(run, last, self._engine.dialect.name)
+            new = connection.execute(query).mappings().one()
+        return new["last"] or 0, Usage(**{name: new[name] for name in queries.SUMMED})
 
     def view(self, name: str, run: str | None = None, number: int | None = None) -> list[dict[str, Any]]:
         """Return a view's rows in order, of one run or of all, of one round or of all.
@@ -511,6 +613,10 @@ class Store:
     def conditioned_trials(self, run: str) -> list[ConditionedTrial]:
         """Return under which conditions each of the run's trials ran, in the order in which they were written."""
         return read_rows(self._rows(queries.conditioned_trials(run)), convert.conditioned_trial_from)
+
+    def latest_conditions(self, run: str, most: int) -> list[ConditionedTrial]:
+        """Return the same of at most so many of the run's trials, those that were written last."""
+        return read_rows(self._rows(queries.latest_conditions(run, most)), convert.conditioned_trial_from)
 
     def recordings(self, run: str) -> list[str]:
         """Return the paths of the recordings of trials that count."""
@@ -670,7 +776,7 @@ def _candidate_key(connection: Connection, run: str, commit: str) -> tuple[int, 
     return row.id, row.round
 
 
-def _predicted(connection: Connection, run: str, rounds: Rounds) -> Mapping[tuple[int, str], list[str]]:
+def _predicted(connection: Connection, run: str, rounds: AnyRounds) -> Mapping[tuple[int, str], list[str]]:
     """Return the predicted tasks by round and kind."""
     predicted: dict[tuple[int, str], list[str]] = defaultdict(list)
     for row in connection.execute(queries.predictions(run, rounds)):

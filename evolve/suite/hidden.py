@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from evolve.core.records import Task
 from evolve.guard.excluded import HiddenFiles, hidden_files
+from evolve.suite.walking import names_below
 
 # Inside a task, what its agent sees: the files from which the image is built.
 SHOWN = "environment"
@@ -15,8 +16,9 @@ OPEN_FILES = ("task.toml",)
 
 def hidden_of(tasks: Iterable[Task]) -> HiddenFiles:
     """Tests, solutions, generators and instructions of all tasks, of any split, except what their agents see anyway."""
-    files = [(task, path) for task in tasks for path in sorted(task.folder.rglob("*")) if path.is_file()]
-    named = [(f"{task.name}/{path.relative_to(task.folder).as_posix()}", path) for task, path in files]
+    found = [(task, name) for task in tasks for name in names_below(task.folder)]
+    paths = ((f"{task.name}/{name}", task.folder / name) for task, name in found)
+    named = [(name, path) for name, path in paths if path.is_file()]
     hidden = ((name, path.read_bytes()) for name, path in named if not is_shown(name) and path.name not in OPEN_FILES)
     return hidden_files(hidden, (path.read_bytes() for name, path in named if is_shown(name)))
 

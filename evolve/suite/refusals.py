@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from evolve.core.task_format import (
 )
 from evolve.suite.compose import COMPOSE_FILE
 from evolve.suite.reading import STEPS
+from evolve.suite.walking import names_below
 
 # Docker packs links of a build context as links: none is followed on this machine.
 CONTEXT = "environment"
@@ -27,9 +29,9 @@ LOOSE_FIX = 'set profile = "loose" in suite.toml, or leave it out'
 
 def refuse_links(folder: Path) -> None:
     """Raise BadInput for a link out of the task, or out of what a step shows, that Evolve would follow."""
-    for path in sorted(folder.rglob("*")):
+    for path in (folder / found for found in names_below(folder) if os.path.islink(f"{folder}/{found}")):
         name = path.relative_to(folder)
-        if path.is_symlink() and not _is_kept_as_link(name):
+        if not _is_kept_as_link(name):
             shown = name.parts[0] == STEPS and name.parts[2:3] == (STEP_FILES,)
             top = folder.joinpath(*name.parts[:3]) if shown else folder
             if not path.resolve().is_relative_to(top.resolve()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -36,6 +37,7 @@ from evolve.suite.refusals import (
 from evolve.suite.schema import TaskTable
 from evolve.suite.templates import emptied_names, leave_empty, passed_names, settle_defaults
 from evolve.suite.variables import refuse_questions, refuse_templates, solution_lacks
+from evolve.suite.walking import names_below
 
 Model = TypeVar("Model", bound=BaseModel)
 TASK_FILE = "task.toml"
@@ -207,13 +209,16 @@ def parse(file: Path, values: Mapping[str, Any], model: type[Model]) -> Model:
 def task_digest(folder: Path) -> str:
     """The sha256 over the names, executable bits and contents of all files of a task; of a link, where it leads."""
     total = hashlib.sha256()
-    paths = (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
-    for path in sorted(path for path in paths if "__pycache__" not in path.parts):
-        name = path.relative_to(folder).as_posix()
-        if path.is_symlink():
-            total.update(f"{name} -> {os.readlink(path)}\n".encode())
+    cached = "__pycache__" in folder.parts
+    for name in () if cached else names_below(folder):
+        path = f"{folder}/{name}"
+        state = os.lstat(path)
+        if "__pycache__" in name.split("/"):
             continue
-        mode = "x" if path.stat().st_mode & 0o100 else "-"
-        total.update(f"{name} {mode}\n".encode())
-        total.update(hashlib.sha256(path.read_bytes()).digest())
+        if stat.S_ISLNK(state.st_mode):
+            total.update(f"{name} -> {os.readlink(path)}\n".encode())
+        elif stat.S_ISREG(state.st_mode):
+            mode = "x" if state.st_mode & 0o100 else "-"
+            total.update(f"{name} {mode}\n".encode())
+            total.update(hashlib.sha256(Path(path).read_bytes()).digest())
     return total.hexdigest()

@@ -10,10 +10,10 @@ import openai
 
 from evolve.core.errors import BadInput, EndpointError, HostRefused
 from evolve.llm.client import OpenAIModel
-from evolve.llm.connection import hides_key
 from evolve.llm.exchange import without_field
 from evolve.llm.messages import wire
 from evolve.llm.model import Body
+from evolve.llm.redaction import hides_key
 
 
 class MessagesModel(OpenAIModel):

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from evolve.budget import kept_spending
 from evolve.core.config import BUILT_IN
 from evolve.core.errors import EvolveError
 from evolve.loop import checkpoint
@@ -28,7 +29,7 @@ def examine(runs: Path, store: Store, rows: Sequence[RunRow], busy: Collection[s
     findings = []
     for row in rows:
         if row.id not in busy:
-            problems = [kept.problem(store, row.id, runs / row.id) for kept in (tally, round_scores)]
+            problems = [kept.problem(store, row.id, runs / row.id) for kept in (tally, round_scores, kept_spending)]
             # Without its suite or its repository, the run is not resumed either.
             with contextlib.suppress(EvolveError):
                 problems.append(_standing_problem(runs, store, row))
@@ -45,4 +46,4 @@ def _standing_problem(runs: Path, store: Store, row: RunRow) -> str:
     used = {task.name for task in store.tasks(row.id) if task.excluded is None}
     suite = replace(suite, tasks=tuple(task for task in suite.tasks if task.name in used))
     kept = Checkpoint(row.id, store, runs / row.id, lambda commit: text_files(lineage, commit))
-    return kept.problem(initial_standing(suite, config, store.seed(row.id)), store.rounds_in_brief(row.id))
+    return kept.problem(initial_standing(suite, config, store.seed(row.id)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from evolve import llm
@@ -19,6 +19,7 @@ from evolve.models.preflight import requests as ask
 from evolve.models.preflight.conversation import Completion, Conversation, Open
 from evolve.models.preflight.learning import LEAST_LIMIT, stated_limit, window_in
 from evolve.models.preflight.report import Preflight
+from evolve.models.preflight.requests import USUAL, Requests
 
 TOO_LONG = "context_length_exceeded"
 BROKEN = (
@@ -27,21 +28,12 @@ BROKEN = (
 )
 
 
-@dataclass(frozen=True)
-class Requests:
-    """What a run will ask for: tokens of the longest answer in a trial and in a proposal, and a proposal's tools."""
-
-    trial_answer: int = 4096
-    proposal_answer: int = 16_384
-    proposal_tools: Sequence[Mapping[str, Any]] = ask.TOOLS
-
-
 def open_unchecked(spec: ModelSpec) -> ChatModel:
     """Open a model whose nonsense is not hidden from the check."""
     return llm.open_model(spec, checks_answers=False)
 
 
-def check_endpoint(asked: AskedModel, requests: Requests = Requests(), open_model: Open = open_unchecked) -> Preflight:
+def check_endpoint(asked: AskedModel, requests: Requests = USUAL, open_model: Open = open_unchecked) -> Preflight:
     """Check the endpoint of a model. What was learned before is kept.
 
     Raises:

@@ -18,8 +18,8 @@ from evolve.llm.statements import read_server
 from evolve.models.preflight import requests as ask
 from evolve.models.preflight.learning import learn, learn_form, learn_size
 from evolve.models.preflight.report import Preflight
+from evolve.models.preflight.requests import MAX_CALLS
 
-MAX_CALLS = 20
 # Fewer tokens say little about an endpoint's speed.
 LEAST_TIMED_TOKENS = 50
 Open = Callable[[ModelSpec], ChatModel]

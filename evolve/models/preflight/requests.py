@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from evolve.core.records import ModelSpec
@@ -37,6 +38,20 @@ SUMMARY = {"type": "object", "properties": {"summary": {"type": "string"}}, "req
 RUN = {"name": "run", "description": "Run a shell command and get its output.", "parameters": COMMAND}
 SUBMIT = {"name": "submit", "description": "End the task with a summary of one sentence.", "parameters": SUMMARY}
 TOOLS: tuple[Message, ...] = ({"type": "function", "function": RUN}, {"type": "function", "function": SUBMIT})
+# Of one check, at most.
+MAX_CALLS = 20
+
+
+@dataclass(frozen=True)
+class Requests:
+    """What a run will ask for: tokens of the longest answer in a trial and in a proposal, and a proposal's tools."""
+
+    trial_answer: int = 4096
+    proposal_answer: int = 16_384
+    proposal_tools: Sequence[Mapping[str, Any]] = TOOLS
+
+
+USUAL = Requests()
 
 
 def sampling_of(spec: ModelSpec) -> dict[str, int | float]:
