@@ -6,7 +6,6 @@ and look the same in SQLite and PostgreSQL.
 
 from __future__ import annotations
 
-import functools
 from enum import StrEnum
 from typing import Any
 
@@ -25,7 +24,6 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.util import PopulateDict
 
 from evolve.core.records import Cause, Fault, Outcome, Split, StackFate, Verdict, VerifierMode
 
@@ -389,29 +387,15 @@ trial = Table(
 )
 
 _counts = text("outcome <> 'infra_error'")
-
-
-class _Partial(Index):
-    """An index with a condition, which a dialect learns when it is used: Index would import that of PostgreSQL here."""
-
-    def __init__(self, name: str, *columns: Any, where: Any, unique: bool) -> None:
-        super().__init__(name, *columns, unique=unique)
-        self.dialect_options = PopulateDict(functools.partial(self._options, where))
-
-    def _options(self, where: Any, dialect: str) -> Any:
-        options = self._kw_reg_for_dialect_cls(dialect)
-        options["where"] = where
-        return options
-
-
 # An attempt counts once, but may have any number of infrastructure errors.
-_Partial(
+Index(
     "uq_trial_counted",
     trial.c.candidate_id,
     trial.c.task,
     trial.c.attempt,
-    where=_counts,
     unique=True,
+    sqlite_where=_counts,
+    postgresql_where=_counts,
 )
 Index("ix_trial_run_id_candidate_id", trial.c.run_id, trial.c.candidate_id)
 
