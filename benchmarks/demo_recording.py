@@ -2,7 +2,7 @@
 
 A few rounds with the embedded model on easy tasks of the bundled suite; packed without the files of its trials. The
 seed scaffold is the good one of the tests, but for a flaw: it ends at the first tool call that is no JSON. Any seed
-makes a real run; whether it keeps a patch depends on the seed.
+makes a real run; which patches it builds upon depends on the seed.
 """
 
 from __future__ import annotations
