@@ -154,7 +154,9 @@ class Bulk:
         self._propose(number, proposal)
         if number % REFUSED_ONE_IN == 0:
             self._decide(number, Decision(Verdict.REFUSED, "it changes nothing that is measured"))
-            return judge_challengers(self.trials, standing, []).standing  # type: ignore[arg-type]
+            after = judge_challengers(self.trials, standing, []).standing  # type: ignore[arg-type]
+            self._store_trials({tip.commit, standing.champion.commit, after.tip.commit, after.champion.commit})
+            return after
         candidate = self._commit(tip, number, proposal)
         texts[candidate.commit] = {**before, MAIN: proposal.edits[0].text or ""}
         self.trials.skills[candidate.commit] = skill_of(texts[candidate.commit][MAIN])
