@@ -359,6 +359,14 @@ def test_an_error_that_repeats_the_key_is_shown_without_it(
     log.unlink()
 
 
+def test_a_crash_for_want_of_a_package_is_logged_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evolve.report.crash.PACKAGES", ("no-such-package-here",))
+    log = write_crash_log(ModuleNotFoundError("typer"))
+    text = log.read_text("utf-8")
+    log.unlink()
+    assert "no-such-package-here not installed" in text and "ModuleNotFoundError: typer" in text
+
+
 def test_a_crash_hides_a_key_of_any_variable(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LAB", "a-very-private-word")
     upstream.script(refuses(400, None, "what is a-very-private-word?"))

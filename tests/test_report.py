@@ -26,6 +26,7 @@ from evolve.core.config import RunConfig
 from evolve.core.escaping import MAX_LINE, plain
 from evolve.core.records import Candidate, Decision, Proposal, Split, TaskImage, TrialResult, TrialSpec, Verdict
 from evolve.loop.assembly import assemble
+from evolve.loop.events import RunOpened, tell
 from evolve.loop.watcher import SilentWatcher
 from evolve.repo import Lineage
 from evolve.report.crash import write_crash_log
@@ -206,13 +207,16 @@ def test_the_time_left_is_estimated_from_rounds_alone() -> None:
     assert file.getvalue().splitlines()[-1] == "round 2/3, 0k tokens, about 4 min left 1/44 trials"
 
 
-def test_a_log_before_the_first_round_names_no_total() -> None:
+@pytest.mark.parametrize(("run", "start"), [("a-run", "round 0, 0k tokens, "), ("", "0k tokens, ")])
+def test_a_log_before_the_first_round_names_no_total(run: str, start: str) -> None:
     file, seconds = io.StringIO(), [0.0]
     view = Live(priced=False, console=Console(file=file, width=200), clock=lambda: seconds[-1])
     seconds.append(120.0)
+    if run:
+        tell(view, RunOpened(run, [], []))
     view.trials_planned(36)
     view.trial_done(result())
-    assert file.getvalue().splitlines()[-1].startswith("round 0, 0k tokens, ")
+    assert file.getvalue().splitlines()[-1].startswith(start)
 
 
 def test_replays_and_errors_escape_everything(capsys: pytest.CaptureFixture[str]) -> None:

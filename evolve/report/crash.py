@@ -8,7 +8,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from evolve import __version__
@@ -27,13 +27,21 @@ def write_crash_log(error: BaseException) -> Path:
         platform.platform(),
         f"command: {sys.argv[1:]}",
     ]
-    lines += [f"{name} {version(name)}" for name in PACKAGES]
+    lines += [f"{name} {_version(name)}" for name in PACKAGES]
     lines += ["", *traceback.format_exception(error)]
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", prefix="evolve-crash-", suffix=".log", delete=False
     ) as file:
         file.write(plain(without_keys("\n".join(lines), error), lines=True))
     return Path(file.name)
+
+
+def _version(package: str) -> str:
+    """Its version; a crash may be just that it is missing."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def without_keys(text: str, error: BaseException) -> str:

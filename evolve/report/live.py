@@ -108,8 +108,7 @@ class Live:
     def _title(self) -> str:
         """The state in one line, for logs."""
         state, spent = self.state, self.state.spent
-        cost = f", ${spent.cost_usd:.2f}" if self.priced else ""
-        left = state.time_left(self._clock())
-        stage = f", {state.stage}" if state.stage else ""
-        where = f"round {state.round}/{state.rounds}" if state.rounds else "round 0"
-        return f"{where}{stage}, {spent.tokens / 1000:.0f}k tokens{cost}{f', {left}' if left else ''}{self._budget}"
+        where = f"round {state.round}/{state.rounds}" if state.rounds else "round 0" if state.run else ""
+        cost = f"${spent.cost_usd:.2f}" if self.priced else ""
+        known = (where, state.stage, f"{spent.tokens / 1000:.0f}k tokens", cost, state.time_left(self._clock()))
+        return f"{', '.join(filter(None, known))}{self._budget}"
