@@ -270,7 +270,7 @@ def loaded(words: str) -> set[str]:
 def test_the_names_are_imported_when_they_are_first_used() -> None:
     slow = {"numpy", "scipy", "sqlalchemy", "docker", "openai", "pydantic", "evolve.api"}
     assert loaded("import evolve; evolve.__version__; dir(evolve)") & slow == set()
-    assert slow <= loaded("import evolve; evolve.run")
+    assert slow - {"scipy", "openai"} <= loaded("import evolve; evolve.run")
 
 
 def test_the_public_names_are_those_that_the_docs_list() -> None:

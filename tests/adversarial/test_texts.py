@@ -85,6 +85,7 @@ def hides_text_in_git() -> bool:
 
 
 def hides_text_in_the_page() -> bool:
+    memory._section.cache_clear()
     page = format_document("r", [facts(HIDDEN, HIDDEN)], [Lesson(3, HIDDEN, HIDDEN)])
     hidden = not all(c == "\n" or c.isprintable() for c in page)
     return hidden or "<" in page or "[a](" in page or bool(re.search(r"(?<!\\)`", page))
