@@ -19,7 +19,7 @@ from evolve.suite.bundled import bundled_suite
 
 TARGET = Path(__file__).parent.parent / "evolve" / "report" / "demo.evolve.zip"
 SCAFFOLD = Path(__file__).parent.parent / "tests" / "scaffolds" / "good"
-FLAWED = Path(__file__).with_name("demo_scaffold")
+FLAW = Path(__file__).with_name("demo_flaw.patch")
 SIZES = {"train": 12, "validation": 6, "holdout": 6}
 SEED, ROUNDS, RACE = 39, 4, 2
 
@@ -30,7 +30,7 @@ def main(seed: int = SEED, target: Path = TARGET, whole: Path | None = None) -> 
         place = Path(name)
         _write_suite(place / "suite")
         shutil.copytree(SCAFFOLD, place / "scaffold", ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copytree(FLAWED, place / "scaffold", dirs_exist_ok=True)
+        subprocess.run(["git", "apply", str(FLAW)], cwd=place / "scaffold", check=True)
         words = [
             "--suite",
             "suite",

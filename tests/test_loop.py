@@ -203,7 +203,7 @@ def test_better_is_kept_worse_is_reverted_and_nonsense_is_refused(made: Callable
 
 def test_a_patch_with_words_of_a_single_task_is_refused(made: Callable[..., Run]) -> None:
     known = Vocabulary(literals={"LEVEL = 4": Sign(STRONG, frozenset({0}))})
-    run = made(proposing(4, 3), ScoringEvaluator(by_level), vocabulary=known)
+    run = made(proposing(4, 3), ScoringEvaluator(by_level), vocabulary=lambda: known)
     run.play(2)
     assert [verdict == "refused" for verdict in verdicts(run)] == [False, True, False]
     refused = run.store.rounds(RUN)[1].decision

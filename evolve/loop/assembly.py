@@ -62,7 +62,7 @@ def assemble(
     base_image: str,
     folder: Path,
     watcher: Watcher,
-    vocabulary: Callable[[], Vocabulary] | Vocabulary | None = None,
+    vocabulary: Callable[[], Vocabulary] = Vocabulary,
     hidden: HiddenFiles | None = None,
     find_image: FindImage | None = None,
     outside: tuple[str, ...] = (),
@@ -87,7 +87,7 @@ def assemble(
         base_image: For scaffolds that name no image.
         folder: The run's own under the runs folder.
         watcher: Shows the progress.
-        vocabulary: The words of single tasks, which no patch may hold, or what makes them at the first proposal.
+        vocabulary: Makes the words of single tasks, which no patch may hold, when they are needed.
         hidden: The files of the suite that no scaffold may hold.
         find_image: Finds or builds a scaffold's own image; None: images are used by their names.
         outside: Paths in the scaffold's folder that don't belong to it: those of the suite and the results.
@@ -114,8 +114,7 @@ def assemble(
     lessons = Lessons(past, lineage, patient, config.proposer_spec, config.seed, budget, folder, tokens)
     smoke = SmokeTest(specs, evaluator, folder / "smoke")
     tried = TriedIdeas(run, store, candidates.texts)
-    words = vocabulary if callable(vocabulary) else functools.partial(_known, vocabulary or Vocabulary())
-    checks = Checks(candidates, tried, words, config.limits.for_task(), smoke)
+    checks = Checks(candidates, tried, vocabulary, config.limits.for_task(), smoke)
     disks = (folder, lineage.git_dir)
     drift = Drift(store.latest_conditions(run, DRIFT_TRIALS))
     measurer = Measurer(run, store, specs, evaluator, budget, stop, watcher, disks, drift, least_room)
@@ -141,10 +140,6 @@ def assemble(
         checkpoint=Checkpoint(run, store, folder, candidates.texts),
         begin=begin,
     )
-
-
-def _known(vocabulary: Vocabulary) -> Vocabulary:
-    return vocabulary
 
 
 def _author(config: RunConfig, proposer: Proposer | None) -> str:

@@ -65,8 +65,8 @@ class History:
 
     def change(self, number: int) -> TaskChanges:
         """What the patch of a round changed at the train tasks, by all trials so far; nothing if it is not decided."""
-        rows = self.store.rounds_between(self.run, number, number) if number else []
-        facts = self._read(rows[0]) if rows else None
+        row = self.store.one_round(self.run, number) if number else None
+        facts = self._read(row) if row else None
         return facts.change if facts else TaskChanges()
 
     def facts(self, row: RoundRow) -> RoundFacts:

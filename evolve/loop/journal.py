@@ -53,13 +53,15 @@ class Journal:
 
     def start_baseline(self) -> RoundRow:
         """Write the row of round 0, before anything else of it happens."""
-        if not self.store.rounds_between(self.run, 0, 0):
+        if (row := self.store.one_round(self.run, 0)) is None:
             self.store.start_race(self.run, [0], None, now())
-        return self.store.rounds_between(self.run, 0, 0)[0]
+            row = self.store.one_round(self.run, 0)
+        assert row
+        return row
 
     def start_rounds(self, numbers: Sequence[int], tip: Candidate) -> list[RoundRow]:
         """Write the rows of a race's rounds, before anything else of them happens."""
-        if not self.store.rounds_between(self.run, numbers[0], numbers[0]):
+        if self.store.one_round(self.run, numbers[0]) is None:
             self.store.start_race(self.run, numbers, tip, now())
         return [self._whole(row) for row in self.store.some_rounds(self.run, numbers)]
 

@@ -151,8 +151,8 @@ class Lessons:
         return {**request, "seed": seed, "max_tokens": answer_limit(self.spec, self.max_tokens)}
 
     def _question(self, facts: RoundFacts) -> str:
-        (row,) = self.history.store.rounds_between(self.history.run, facts.round, facts.round)
-        assert row.candidate and row.candidate.parent
+        row = self.history.store.one_round(self.history.run, facts.round)
+        assert row and row.candidate and row.candidate.parent
         # A character for each token of the window: a quarter of it.
         most = min(PATCH_CHARS, self.spec.context_tokens or PATCH_CHARS)
         patch = self.lineage.diff(row.candidate.parent, row.candidate.commit)[:most]

@@ -46,8 +46,8 @@ class MergeProposer:
         edits = self.lineage.transplant(tip.commit, base, other.commit)
         if not edits:
             return None
-        (row,) = self.store.rounds_between(self.run, other.round, other.round)
-        hypothesis = row.proposal.hypothesis if row.proposal else ""
+        row = self.store.one_round(self.run, other.round)
+        hypothesis = row.proposal.hypothesis if row and row.proposal else ""
         what = f"merges round {other.round}: {hypothesis}"[:SHOWN_CHARS]
         return Proposal(what, "the gains of both", edits, merges=other.round)
 

@@ -209,12 +209,11 @@ def parse(file: Path, values: Mapping[str, Any], model: type[Model]) -> Model:
 def task_digest(folder: Path) -> str:
     """The sha256 over the names, executable bits and contents of all files of a task; of a link, where it leads."""
     total = hashlib.sha256()
-    cached = "__pycache__" in folder.parts
-    for name in () if cached else names_below(folder):
+    for name in names_below(folder):
+        if "__pycache__" in (*folder.parts, *name.split("/")):
+            continue
         path = f"{folder}/{name}"
         state = os.lstat(path)
-        if "__pycache__" in name.split("/"):
-            continue
         if stat.S_ISLNK(state.st_mode):
             total.update(f"{name} -> {os.readlink(path)}\n".encode())
         elif stat.S_ISREG(state.st_mode):
