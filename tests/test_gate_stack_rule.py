@@ -13,6 +13,7 @@ from evolve.core.records import StackFate
 from evolve.gate import prior
 from evolve.gate.plan import Part, plan
 from evolve.gate.ruling import NeedPart, Ruling
+from evolve.gate.seed_history import padded
 from evolve.gate.stack_rule import StackRule
 from evolve.gate.stages import NEVER, stages
 
@@ -155,10 +156,11 @@ def test_a_stack_that_turns_out_worse_is_given_up() -> None:
 
 def test_a_tie_goes_to_the_cheaper() -> None:
     line = begun()
-    same = np.vstack([*line.own, rewards(0.4, PASSES - 2, 5)])
-    assert not ruled(line, same).taken
-    assert not ruled(line, same, saving=0.01).taken
+    same = padded(np.array(line.own), PASSES)
+    assert not ruled(line, same).taken and not ruled(line, same, saving=0.01).taken
     assert ruled(line, same, saving=0.2).why == "as good, and cheaper"
+    told_apart = np.vstack([*line.own, rewards(0.4, PASSES - 2, 5)])
+    assert not ruled(line, told_apart, saving=0.2).taken, "the saving is that of all trials, of which others differ"
 
 
 def test_luck_that_is_shared_is_noticed_and_taken_out() -> None:

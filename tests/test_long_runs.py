@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from evolve.budget import kept_spending, run_budget
 from evolve.core.caps import Caps
 from evolve.core.clock import now
 from evolve.core.config import GateConfig, RunConfig
-from evolve.core.records import Decision, Proposal, Split, StackFate, TaskImage, Verdict
+from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TaskImage, Verdict, stable_hash
 from evolve.gate import Standing
 from evolve.gate.aims import Aims, Spent
 from evolve.gate.prior import Level
@@ -32,7 +33,14 @@ from evolve.loop import frozen_text, journal
 from evolve.loop.assembly import assemble
 from evolve.loop.checkpoint import FILE, Checkpoint
 from evolve.loop.history import History
-from evolve.loop.judging import initial_standing, standing_of
+from evolve.loop.judging import (
+    compare_ends,
+    initial_standing,
+    judge_challengers,
+    measure_tip,
+    patch_of,
+    standing_of,
+)
 from evolve.loop.search import Search
 from evolve.loop.watcher import SilentWatcher
 from evolve.repo import Lineage, shell
@@ -50,6 +58,8 @@ FEW, MANY = 40, 160
 PLAYED = 3
 # The second round after so many leaves a patch out.
 BEFORE_ABLATION = 14
+SIZES = {Split.TRAIN: 6, Split.VALIDATION: 4, Split.HOLDOUT: 2}
+TASKS = tuple(task(f"{split}-{number}", split) for split, size in SIZES.items() for number in range(size))
 
 
 class Long:
@@ -61,8 +71,7 @@ class Long:
         )
         self.folder, self.simulated = folder, simulated_run
         scaffold = simulated_run.make_scaffold(folder)
-        sizes = {Split.TRAIN: 6, Split.VALIDATION: 4, Split.HOLDOUT: 2}
-        self.tasks = tuple(task(f"{split}-{number}", split) for split, size in sizes.items() for number in range(size))
+        self.tasks = TASKS
         self.config = RunConfig(scaffold=scaffold, model="embedded", proposer="simulated", score_attempts=1)
         self.store = Store.open(folder / "runs" / "evolve.db")
         row = (now(), 0, "{}", "0" * 64, "s", str(scaffold), "embedded", None, "{}", "0", "r", None)
@@ -265,6 +274,34 @@ def test_a_run_that_is_resumed_before_each_round_decides_as_one_that_is_not(
     assert decided(cut.store) == decided(whole.store)
     for one in (whole, cut):
         one.store.close()
+
+
+@pytest.mark.parametrize("salt", [359, 514, 10_664])
+def test_what_the_tip_costs_in_later_rounds_does_not_change_a_decision(salt: int) -> None:
+    """Of thousands of runs, some in which a patch tied with the tip at first, and was cheaper by trials of later on."""
+    with bench_path():
+        simulated, bulk = (importlib.import_module(f"bench.{name}") for name in ("simulated_run", "bulk_rounds"))
+    suite = Suite(Path(), TASKS)
+    commits = [f"{stable_hash(salt, 'c', number):016x}" * 2 for number in range(BEFORE_ABLATION + 1)]
+    seed = Candidate(commits[0], 0, None, "b")
+    config = RunConfig(scaffold=Path("scaffold"), model="embedded", proposer="simulated", score_attempts=1)
+    standing = initial_standing(suite, config, seed)
+    trials = bulk.Trials(suite, 0, {seed.commit: 0.0})
+    texts = {seed.commit: {"main.py": simulated.text_of(0.0, "start"), "notes.py": " " * 5_000}}
+    rows, initial = [SimpleNamespace(number=0, race=0)], standing
+    for number, commit in enumerate(commits[1:], 1):
+        standing = measure_tip(trials, compare_ends(trials, standing))
+        tip, before = standing.tip, texts[standing.tip.commit]
+        proposal = simulated.patch(simulated.skill_of(before["main.py"]), stable_hash(0, "propose", number))
+        made = Candidate(commit, number, tip.commit, "b")
+        texts[commit] = {**before, "main.py": proposal.edits[0].text}
+        trials.skills[commit] = simulated.skill_of(texts[commit]["main.py"])
+        ruled = judge_challengers(trials, standing, [patch_of(texts.__getitem__, tip, made, proposal)])
+        row = {"candidate": made, "proposal": proposal, "decision": ruled.decisions[0], "is_null_copy": False}
+        rows.append(SimpleNamespace(number=number, race=number, **row))
+        standing = ruled.standing
+    again = standing_of(RUN, initial, rows, trials.trials, texts.__getitem__)  # type: ignore[arg-type]
+    assert frozen_text.to_text(again) == frozen_text.to_text(standing)
 
 
 def decided(store: Store) -> list[tuple[Any, ...]]:

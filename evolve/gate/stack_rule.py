@@ -157,15 +157,16 @@ class StackRule:
             saving: The share of the tip's cost that it saves; it breaks ties, where no pair of trials differs.
             idle: Whether all of these trials ended exactly as the tip's did on the same seeds, in all respects.
         """
+        # Of all trials, as the saving is: what a later one has told apart is no tie at an earlier stage either.
+        ties = saving >= self.settings.tie_saving and self._ties(new)
         for number, stage in enumerate(self.stages()):
             if needed := self.missing_part(number, new):
                 return needed
             seen = self._up_to(number, new)
             effect = self.level.effect(self.score(seen)).effect
-            tie = saving >= self.settings.tie_saving and self._ties(seen)
-            tie = tie and (number < self.plan.screens or _successes(seen) >= LEAST_SUCCESSES)
+            tie = ties and (number < self.plan.screens or _successes(new) >= LEAST_SUCCESSES)
             if tie and number >= self.plan.screens:
-                return self._take(seen, "as good, and cheaper")
+                return self._take(new, "as good, and cheaper")
             if idle and not tie and number >= ALL_OF_TRAIN:
                 return self._drop_idle(seen)
             if effect < stage.drop and not tie:

@@ -352,11 +352,14 @@ def _tip_slots(standing: Standing, tip: Sequence[TrialResult]) -> set[Slot]:
 def _field(
     standing: Standing, entrants: Sequence[Entrant], tip: Trials, shown: Sequence[Trials], again: Sequence[Trials]
 ) -> tuple[Challenger, ...]:
+    # Not by which trials of the tip there are: later rounds add to them, and the rows must give the same decision.
+    asked = _tip_slots(standing, list(tip.values()))
+    known = {slot: trial for slot, trial in tip.items() if slot in asked}
     return tuple(
         Challenger(
             rewards_of(standing, trials, entrant.first(standing), standing.rule.settings.most_passes),
-            _saving(standing, tip, trials, entrant.smaller),
-            all(_as_before(tip, slot, trials[slot]) for slot in trials),
+            _saving(standing, known, trials, entrant.smaller),
+            all(_as_before(known, slot, trials[slot]) for slot in trials),
             rewards_of(standing, fresh, first_attempt_again(entrant.candidate), MOST_PASSES),
         )
         for entrant, trials, fresh in zip(entrants, shown, again, strict=True)
