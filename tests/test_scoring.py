@@ -38,6 +38,13 @@ def test_seed_and_champion_take_turns_on_the_holdout_after_all_rounds(made: Call
     assert len(measured) == 2 * NAMES[Split.HOLDOUT]
 
 
+def test_no_look_at_the_holdout_is_spent_while_the_seed_scaffold_is_champion(made: Callable[..., Run]) -> None:  # noqa: F811
+    run = made(proposing(0), ScoringEvaluator(by_level))
+    run.play(1)
+    assert run.store.champion(RUN) == run.store.candidates(RUN)[0]
+    assert not holdout_trials(run) and not run.store.holdout_looks(RUN)
+
+
 def test_a_later_champion_is_compared_with_a_seed_that_is_measured_anew(made: Callable[..., Run]) -> None:  # noqa: F811
     def lucky_at_last(text: str, one: TrialSpec) -> float:
         return 1.0 if one.task.split is Split.HOLDOUT and one.attempt == 1 else by_level(text, one)

@@ -9,7 +9,7 @@ from evolve.core.records import Decision, StackFate, TrialResult, Verdict
 from evolve.gate.stack_rule import StackRule
 from evolve.gate.standing import NeedTrials, Standing, by_slot, rewards_of
 
-# Of tip and champion, at the end of a run: at most so many, and half as many as it has rounds.
+# Of tip and champion, at the end of a run: at most so many, and one for every two rounds after the second.
 LAST_PASSES = 8
 
 
@@ -59,8 +59,11 @@ def compare(standing: Standing, tip: Sequence[TrialResult], champion: Sequence[T
 
 
 def last_passes(rounds: int) -> int:
-    """How many passes of tip and champion may follow so many rounds: they cost about as much as the rounds did."""
-    return min(max(rounds // 2, 1), LAST_PASSES)
+    """How many passes of tip and champion may follow so many rounds: they cost no more than the rounds did.
+
+    A pass costs as much as two or three rounds; a run of three rounds, to have a look, ends without one.
+    """
+    return min(max(rounds - 2, 0) // 2, LAST_PASSES)
 
 
 def settle(

@@ -21,6 +21,7 @@ CHAMPION_LOOK = "champion at the end"
 SEED_LOOK = "seed scaffold at the end"
 # Of runs of earlier versions, for their first comparison.
 EARLY_SEED_LOOK = "seed scaffold at the start"
+NOTHING_TO_COMPARE = "holdout: not used, since the champion is the seed scaffold"
 # The latest trials, by which the cost of those at the end is judged.
 JUDGED_TRIALS = 500
 
@@ -61,18 +62,20 @@ class Scorer:
 
         They take turns, so that an endpoint or a machine that changes meanwhile changes both alike. A later champion is
         compared on attempts of its own, on which the seed scaffold is measured anew. Each look is a row before it
-        happens.
+        happens. While the seed scaffold is the champion, there is nothing to compare, and no look is spent.
         """
         tasks = self.suite.split(Split.HOLDOUT)
         attempts = self.config.holdout_attempts_at(len(tasks))
         if not tasks or not attempts:
             return
+        if champion.commit == seed.commit:
+            self.measurer.watcher.say(NOTHING_TO_COMPARE)
+            return
         self.measurer.watcher.say("holdout: seed scaffold and champion side by side")
         tell(self.measurer.watcher, StageStarted("measuring seed scaffold and champion on the holdout"))
         first = attempts * self._note_looks(seed, champion)
         slots = [(task.name, first + attempt) for attempt in range(attempts) for task in tasks]
-        commits = list(dict.fromkeys([seed.commit, champion.commit]))
-        self.measurer.measure(commits, slots, decides=False)
+        self.measurer.measure([seed.commit, champion.commit], slots, decides=False)
 
     def _note_looks(self, seed: Candidate, champion: Candidate) -> int:
         """Write down the looks that a comparison takes, unless they are there; returns how many were made before it."""
