@@ -75,6 +75,23 @@ def test_the_objective_cost_keeps_a_patch_that_is_cheaper_and_as_good() -> None:
     assert folded.decisions == said.decisions, "the same rows give the same decision"
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "salt"), [(0.5, 0.62, 48), (0.4, 0.55, 94), (0.5, 0.62, 1), (0.75, 0.9, 2)]
+)
+def test_trials_of_the_tip_that_come_later_change_no_decision(before: float, after: float, salt: int) -> None:
+    protected = frozenset({"task-00", "task-15", "task-20"})
+    aims = Aims(objective="cost", margin=0.1) if salt % 2 else Aims(protected=protected, protect_margin=0.3)
+    seed, patch = course(before, 30_000, f"seed {salt}"), course(after, 12_000, f"patch {salt}")
+    said, by_commit, initial = decided(aims, seed, patch)
+    first = min(trial.attempt for trial in by_commit[SEED.commit])
+    later = NeedTrials((SEED.commit,), tuple((slot.name, first + attempt) for attempt in range(8) for slot in TASKS))
+    run(later, by_commit, {SEED.commit: seed})
+    again = learn_tip(initial, by_commit[SEED.commit])
+    assert isinstance(again, Standing)
+    folded = judge(again, [Entrant(PATCH, by_commit[PATCH.commit])], by_commit[SEED.commit])
+    assert isinstance(folded, Judgement) and folded.decisions == said.decisions
+
+
 def test_a_cheaper_patch_that_gives_up_is_not_kept() -> None:
     said, _, _ = decided(Aims(objective="cost"), SOLVED, course(0.8, 3_000, "patch"))
     assert said.decisions[0].verdict is Verdict.REVERT

@@ -325,12 +325,15 @@ def _asked(
     """Whether a patch is not worse on what concerns it; more passes of both are asked for while that is unclear."""
     tasks = tuple(index for index, task in enumerate(standing.tasks) if task.name in concern.drawn)
     times, seen = looks(standing.rule.settings.most_passes), dict.fromkeys(shown)
+    known = _tip_slots(standing, list(tip.values()))
     for passes in times:
         slots = [slot for attempt in range(passes) for slot in standing.slots(Part(attempt, tasks), candidate)]
         if any(slot not in tip or slot not in judged for slot in slots):
             return NeedTrials((standing.tip.commit, candidate.commit), tuple(slots))
         seen |= dict.fromkeys(slots)
-        answer = answer_of(concern, {slot: judged[slot] for slot in seen}, tip, standing.aims.error / len(times))
+        known |= {*slots}
+        new, old = {slot: judged[slot] for slot in seen}, {slot: tip[slot] for slot in known}
+        answer = answer_of(concern, new, old, standing.aims.error / len(times))
         if answer is not Answer.UNCLEAR:
             return answer
     return Answer.UNCLEAR
