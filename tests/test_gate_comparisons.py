@@ -11,12 +11,12 @@ import pytest
 from evolve.core.config import RULE_VERSION, GateConfig, RunConfig
 from evolve.core.records import Candidate, Split, StackFate, TrialResult
 from evolve.gate import Entrant, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip, stack_rule
+from evolve.gate.conditions import _without
 from evolve.gate.prior import Level, chance_of, first_prior
 from evolve.gate.recheck import MOST_PASSES, confirm
 from evolve.gate.ruling import Assessment, Ruling
 from evolve.gate.settling import compare
 from evolve.gate.stack_rule import MOST_COMPARED, StackRule
-from evolve.gate.standing import _without
 from tests.fakes import result
 
 TASKS = [TaskSlot(f"t{n:02}", Split.TRAIN if n < 12 else Split.VALIDATION, "easy") for n in range(18)]

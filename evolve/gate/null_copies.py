@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from evolve.core.config import GateConfig
 from evolve.core.records import Decision, TrialResult, Verdict, stable_hash
+from evolve.gate.deciding import judge
 from evolve.gate.ruling import Rule
 from evolve.gate.stack_rule import StackRule
-from evolve.gate.standing import Entrant, NeedTrials, Standing, judge
+from evolve.gate.standing import Entrant, NeedTrials, Standing
 
 FATES = {
     Verdict.REVERT: "would have been dropped",
