@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.special import stdtrit
 
+from evolve.core.config import RunConfig
 from evolve.core.errors import InfraError
 from evolve.core.records import Split, TrialSpec
 from evolve.loop.measuring import take_turns
 from evolve.loop.scoring import CHAMPION_LOOK, EARLY_SEED_LOOK, SEED_LOOK
-from evolve.runs.results import fresh_scores
+from evolve.runs.results import fresh_coverage, fresh_scores, has_new_champion
 from evolve.store import LookRow
 from tests.fakes import ScoringEvaluator, task, trial_spec
 from tests.test_loop import NAMES, RUN, Run, by_level, made, proposing, repository  # noqa: F401
@@ -43,6 +45,11 @@ def test_no_look_at_the_holdout_is_spent_while_the_seed_scaffold_is_champion(mad
     run.play(1)
     assert run.store.champion(RUN) == run.store.candidates(RUN)[0]
     assert not holdout_trials(run) and not run.store.holdout_looks(RUN)
+    assert has_new_champion(run.store, RUN) is None, "it may go on"
+    run.store.end_run(RUN, "done", "2026-01-01T00:00:00+00:00")
+    assert has_new_champion(run.store, RUN) is False, "that nothing was gained is a result"
+    covered = fresh_coverage(run.store, RUN, run.store.seed(RUN), RunConfig(scaffold=Path()))
+    assert covered[Split.HOLDOUT].planned == 0
 
 
 def test_a_later_champion_is_compared_with_a_seed_that_is_measured_anew(made: Callable[..., Run]) -> None:  # noqa: F811

@@ -1,4 +1,4 @@
-"""The scores of champion and tip, from trials that chose neither."""
+"""The scores of champion and tip, from trials that chose neither where there are any."""
 
 from __future__ import annotations
 
@@ -57,8 +57,10 @@ def test_the_tip_stands_beside_the_champion_with_its_interval_and_the_way_to_tak
     assert tip_lines("r", ROWS, known) == [tip]
 
 
-def test_a_tip_without_trials_of_its_own_is_not_scored_by_those_that_chose_it() -> None:
-    assert "train not measured" in tip_lines("r", ROWS, trials(STACKED, ATTEMPTS_PER_TIP, 1, 1))[0]
+def test_a_tip_without_trials_of_its_own_has_the_score_that_chose_it_and_it_is_said_so() -> None:
+    said = tip_lines("r", ROWS, trials(STACKED, ATTEMPTS_PER_TIP, 1, 0))[0]
+    assert "train 50.0 %" in said and "by the trials for which it was chosen, so probably less" in said
+    assert "train not measured, validation not measured, not yet" in tip_lines("r", ROWS, [])[0]
 
 
 def test_a_champion_alone_has_one_line_and_a_run_without_decisions_none() -> None:

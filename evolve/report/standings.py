@@ -17,7 +17,7 @@ SPLITS = (Split.TRAIN, Split.VALIDATION)
 def standing_lines(run: str, rounds: Sequence[Decided], trials: Sequence[Scored]) -> list[str]:
     """The scores of the champion, and of the tip if it is another; none before the first decision.
 
-    Only trials count that did not choose the scaffold.
+    Trials count that did not choose the scaffold; if there are none, it is said that the others did.
     """
     if (ends := ends_of(rounds)) is None:
         return []
@@ -36,6 +36,8 @@ def tip_lines(run: str, rounds: Sequence[Decided], trials: Sequence[Scored]) -> 
 
 
 def _format(candidate: Candidate, trials: Sequence[Scored]) -> str:
-    own = unselected_trials(candidate, (trial for trial in trials if trial.candidate == candidate.commit))
-    scores = (f"{split} {percent(score(t for t in own if t.split is split))}" for split in SPLITS)
-    return f"(round {candidate.round}): {', '.join(scores)}"
+    every = [trial for trial in trials if trial.candidate == candidate.commit]
+    own = unselected_trials(candidate, every)
+    scores = (f"{split} {percent(score(t for t in own or every if t.split is split))}" for split in SPLITS)
+    chosen = " (by the trials for which it was chosen, so probably less)" if every and not own else ""
+    return f"(round {candidate.round}): {', '.join(scores)}{chosen}"

@@ -18,6 +18,9 @@ from evolve.runs.regrades import regraded_trials
 from evolve.runs.stored_config import stored
 from evolve.store import LookRow, RoundRow, Store
 
+# On the holdout, for a claim (`gate.comparison`).
+LEAST_TASKS = 2
+
 
 def fresh_scores(store: Store, run: str, candidate: Candidate) -> dict[Split, Score | None]:
     """Scores from a candidate's own fresh trials; those that it was chosen by are left out."""
@@ -29,11 +32,12 @@ def fresh_coverage(store: Store, run: str, candidate: Candidate, config: RunConf
     """How many of the attempts that a candidate's fresh scores are made of could be graded.
 
     How many trials the seed scaffold has on train and validation is decided by the gate: those that were begun are the
-    planned ones.
+    planned ones. So it is on the holdout, which isn't used while the seed scaffold is the champion.
     """
     fresh, tasks = _fresh_trials(store, run, candidate), [task for task in store.tasks(run) if task.excluded is None]
     planned = {split: sum(task.split is split for task in tasks) for split in Split}
-    attempts = {Split.HOLDOUT: config.holdout_attempts_at(planned[Split.HOLDOUT])}
+    compared = config.holdout_attempts_at(planned[Split.HOLDOUT]) if has_new_champion(store, run) else 0
+    attempts = {Split.HOLDOUT: compared}
     measured = planned[Split.TRAIN] + planned[Split.VALIDATION]
     chosen = config.score_attempts_at(measured) if candidate.round else 0
     return {split: coverage(of_split(fresh, split), planned[split] * attempts.get(split, chosen)) for split in Split}
@@ -99,7 +103,11 @@ def _passes(trial: TrialResult) -> bool:
 
 
 def has_new_champion(store: Store, run: str) -> bool | None:
-    """Whether the champion of a run is another scaffold than its seed; None if its holdout tells nothing yet."""
+    """Whether the champion of a run is another scaffold than its seed.
+
+    None: neither yet, since the run is not over, or its holdout is too small for a claim. A run of an earlier version
+    measured the seed scaffold on the holdout in any case.
+    """
     try:
         champion = store.champion(run)
     except LookupError:
@@ -107,7 +115,15 @@ def has_new_champion(store: Store, run: str) -> bool | None:
     if champion.round:
         return True
     trials = (trial for trial in store.trials(run, champion.commit) if trial.split is Split.HOLDOUT and trial.counts)
-    return False if len({trial.task for trial in trials}) >= 2 else None
+    measured = len({trial.task for trial in trials})
+    holdout = sum(task.split is Split.HOLDOUT and task.excluded is None for task in store.tasks(run))
+    return False if measured >= LEAST_TASKS or (is_over(store, run) and holdout >= LEAST_TASKS) else None
+
+
+def is_over(store: Store, run: str) -> bool:
+    """Whether all rounds of a run were played when it last ended."""
+    ends = store.ends(run)
+    return bool(ends) and ends[-1].reason == "done"
 
 
 def no_champion(run: str, rounds: Sequence[RoundRow]) -> BadInput:

@@ -19,6 +19,7 @@ from evolve.loop.side_by_side import Arm, schedule
 from evolve.runs.identity import resumed_config
 from evolve.runs.regrades import regraded_trials
 from evolve.runs.request import RunRequest
+from evolve.runs.results import is_over
 from evolve.runs.stored_config import MEASUREMENT, is_measurement, stored
 from evolve.store import RunRow, Store
 from evolve.suite.tasks import Suite
@@ -92,8 +93,7 @@ class SideBySide:
 
 def is_done(store: Store, row: RunRow | None) -> bool:
     """Whether a measurement has ended, with all trials that could be graded."""
-    ends = [] if row is None else store.ends(row.id)
-    return bool(ends) and ends[-1].reason == "done"
+    return row is not None and is_over(store, row.id)
 
 
 def left_of_caps(store: Store, origin: RunRow) -> Caps:
