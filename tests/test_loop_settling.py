@@ -10,7 +10,7 @@ import pytest
 
 from evolve.core.attempts import ATTEMPTS_PER_TIP
 from evolve.core.records import StackFate, TrialSpec, Verdict
-from evolve.gate.settling import LAST_PASSES
+from evolve.gate.settling import LAST_PASSES, last_passes
 from evolve.loop import search
 from tests.fakes import ScoringEvaluator
 from tests.test_loop import RUN, Run, opened, proposing, verdicts, write_repository
@@ -78,12 +78,20 @@ def test_what_is_stacked_last_is_measured_until_it_is_decided(made: Callable[...
     assert verdicts(again)[:2] == ["baseline", "keep"], "the rows give the same decisions"
 
 
-def test_a_short_run_ends_with_few_trials(made: Callable[..., Run]) -> None:
+@pytest.mark.parametrize(("last", "passes"), [(1, 0), (4, 1)])
+def test_a_short_run_ends_with_few_trials(
+    made: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, last: int, passes: int
+) -> None:
+    monkeypatch.setattr(search, "last_passes", lambda rounds: last_passes(last))
     run = made(proposing(SOME_BETTER), evaluator := ScoringEvaluator(by_chance))
     run.play(1)
     seed = run.store.candidates(RUN)[0].commit
     again = [spec for spec in evaluator.specs if spec.candidate == seed and spec.attempt // ATTEMPTS_PER_TIP == 1]
-    assert 0 < len({(spec.task.name, spec.attempt) for spec in again}) <= 20, "one pass after one round"
+    assert len({(spec.task.name, spec.attempt) for spec in again}) == 20 * passes
+
+
+def test_a_long_run_ends_with_more_passes_and_a_first_look_with_none() -> None:
+    assert [last_passes(rounds) for rounds in (0, 1, 2, 3, 4, 10, 17, 18, 100)] == [0, 0, 0, 0, 1, 4, 7, 8, 8]
 
 
 @pytest.mark.usefixtures("long_end")
