@@ -147,7 +147,7 @@ def see_every_kind_of_page(chromium: Any, base: str) -> list[str]:
     note()
     page.locator(f'a.open[href="/runs/{RUN}"]').click()
     note()
-    page.locator('a[href*="split=holdout"]').first.click()
+    page.locator('a[href*="split=validation"]').first.click()
     note()
     page.locator("a.open").first.click()
     page.locator(".text-command pre, .text-file pre").first.wait_for()
