@@ -28,25 +28,25 @@ def under_conditions(
         shown: The trials on which each entrant was judged.
         tip: All trials of the tip.
     """
-    return _aimed(standing, entrants, shown, tip, _vetoed(standing, entrants, shown, tip, raced))
-
-
-def _vetoed(
-    standing: Standing,
-    entrants: Sequence[Entrant],
-    shown: Sequence[Trials],
-    tip: Sequence[TrialResult],
-    raced: RaceResult,
-) -> RaceResult:
-    """The result of the race; a winner that voids clearly more of its attempts than the tip is not built upon.
-
-    Its trials then tell nothing: which of them count was not left to chance.
-    """
-    won, risk = raced.rulings[raced.winner], standing.rule.settings.voided_risk
-    if not won.taken or not risk:
+    entrant, seen = entrants[raced.winner], shown[raced.winner]
+    if not raced.rulings[raced.winner].taken:
         return raced
-    why = veto(entrants[raced.winner].trials, shown[raced.winner], tip, tip_slots(standing, tip), risk)
-    return _dropped(standing, raced, why) if why else raced
+    # A winner that voids clearly more of its attempts than the tip: which of its trials count was not left to chance.
+    risk, asked = standing.rule.settings.voided_risk, tip_slots(standing, tip)
+    if risk and (why := veto(entrant.trials, seen, tip, asked, risk)):
+        return _dropped(standing, raced, why)
+    if entrant.own_attempts:
+        return raced
+    known, judged = by_slot(tip), by_slot(entrant.trials)
+    if why := broken_bound(standing.aims, [judged[slot] for slot in seen]):
+        return _dropped(standing, raced, why)
+    for concern in concerns(standing.aims, (task.name for task in standing.tasks), entrant.candidate.commit):
+        answer = _asked(standing, entrant.candidate, concern, seen, judged, known)
+        if isinstance(answer, NeedTrials):
+            return answer
+        if answer is not Answer.YES:
+            return _dropped(standing, raced, concern.why)
+    return raced
 
 
 def _dropped(standing: Standing, raced: RaceResult, why: str) -> RaceResult:
@@ -61,32 +61,6 @@ def _without(rule: Rule, seen: Assessment, why: str) -> Ruling:
     if isinstance(rule, StackRule):
         return rule.dropping(EstimatedEffect(seen.effect, seen.error), seen.trials, why)
     return Ruling(False, StackFate.OPEN, seen, rule, why)
-
-
-def _aimed(
-    standing: Standing,
-    entrants: Sequence[Entrant],
-    shown: Sequence[Trials],
-    tip: Sequence[TrialResult],
-    raced: RaceResult,
-) -> NeedTrials | RaceResult:
-    """The result of the race, or the trials that tell whether its winner meets the run's aims.
-
-    A winner that breaks a bound, or may be worse than is allowed after all passes, is not built upon.
-    """
-    entrant, aims = entrants[raced.winner], standing.aims
-    if not raced.rulings[raced.winner].taken or entrant.own_attempts:
-        return raced
-    known, judged = by_slot(tip), by_slot(entrant.trials)
-    if why := broken_bound(aims, [judged[slot] for slot in shown[raced.winner]]):
-        return _dropped(standing, raced, why)
-    for concern in concerns(aims, (task.name for task in standing.tasks), entrant.candidate.commit):
-        answer = _asked(standing, entrant.candidate, concern, shown[raced.winner], judged, known)
-        if isinstance(answer, NeedTrials):
-            return answer
-        if answer is not Answer.YES:
-            return _dropped(standing, raced, concern.why)
-    return raced
 
 
 def _asked(

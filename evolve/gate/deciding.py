@@ -63,12 +63,12 @@ def judge(standing: Standing, entrants: Sequence[Entrant], tip: Sequence[TrialRe
     )
     # Only what was asked for is shown, stage by stage: so the same rows give the same decision later on.
     shown, again = _nothing(entrants), _nothing(entrants)
-    begun = standing.first
+    first_epoch = standing.first
     while True:
-        renewed = standing.first != begun and standing.rule.tip_needs_trials()
+        tip_is_vague = standing.first != first_epoch and standing.rule.tip_needs_trials()
         answer = (
             ChallengerNeeds((), None)
-            if renewed
+            if tip_is_vague
             else race(standing.rule, _field(standing, entrants, known, shown, again))
         )
         if isinstance(answer, RaceResult):

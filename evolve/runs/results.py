@@ -36,7 +36,7 @@ def fresh_coverage(store: Store, run: str, candidate: Candidate, config: RunConf
     """
     fresh, tasks = _fresh_trials(store, run, candidate), [task for task in store.tasks(run) if task.excluded is None]
     planned = {split: sum(task.split is split for task in tasks) for split in Split}
-    compared = config.holdout_attempts_at(planned[Split.HOLDOUT]) if has_new_champion(store, run) else 0
+    compared = config.holdout_attempts_at(planned[Split.HOLDOUT]) if store.champion(run).round else 0
     attempts = {Split.HOLDOUT: compared}
     measured = planned[Split.TRAIN] + planned[Split.VALIDATION]
     chosen = config.score_attempts_at(measured) if candidate.round else 0
