@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
@@ -11,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.config import RULE_VERSION, GateConfig
+from evolve.core.config import RULE_VERSION, GateConfig, RunConfig
 from evolve.core.errors import BadInput
-from evolve.core.records import Candidate, Split
+from evolve.core.records import Candidate, Split, TrialResult
 from evolve.gate import Entrant, Judgement, NeedTrials, TaskSlot, begin_rule, initial_standing, judge, learn_tip
 from evolve.gate.plan import PASS_TRIALS, Part, SuitePlan, plan
 from evolve.gate.ruling import Ruling
@@ -24,9 +25,9 @@ from tests.test_gate_standing import PATCH, SEED, at_work, rate, ruled, trials
 PASSES = (1, 2, 3, 4, 6, 8)
 
 
-def planned(train: int, validation: int, draw: int = 0) -> SuitePlan:
+def planned(train: int, validation: int, draw: int = 0, stage_trials: int = 0) -> SuitePlan:
     first, last = list(range(train)), list(range(train, train + validation))
-    return plan(first[::2], first, last, PASSES).drawn(draw)
+    return plan(first[::2], first, last, PASSES, stage_trials=stage_trials).drawn(draw)
 
 
 def slots(parts: Sequence[Part]) -> list[tuple[int, int]]:
@@ -41,11 +42,13 @@ def test_a_small_suite_runs_whole_in_every_round(train: int, validation: int) ->
     assert one.pass_parts(3) == (Part(3, one.everything),)
 
 
-@given(st.integers(0, 400), st.integers(0, 400), st.integers(0, 1000))
-def test_a_large_suite_costs_no_more_than_a_small_one(train: int, validation: int, draw: int) -> None:
+@given(st.integers(0, 400), st.integers(0, 400), st.integers(0, 1000), st.sampled_from([0, 1, 7, 100]))
+def test_a_large_suite_costs_no_more_than_a_small_one(
+    train: int, validation: int, draw: int, stage_trials: int
+) -> None:
     if train + validation <= PASS_TRIALS or not train:
         return
-    one = planned(train, validation, draw)
+    one = planned(train, validation, draw, stage_trials)
     run = slots(list(chain(*one.stages)))
     assert len(run) == len(set(run)) == 8 * PASS_TRIALS
     assert sorted(run) == sorted(chain(*(slots(one.pass_parts(number)) for number in range(8))))
@@ -66,6 +69,44 @@ def test_nothing_is_taken_before_train_and_validation_were_run() -> None:
     for train, validation, least in ((300, 100, 44), (300, 0, 44), (28, 16, 44), (20, 0, 20)):
         one = planned(train, validation)
         assert one.trials[one.screens] == least
+
+
+def test_short_stages_ask_again_after_a_few_trials_and_take_after_half_of_train_and_all_of_validation() -> None:
+    one = planned(325, 175, stage_trials=7)
+    assert one.trials[:6] == (7, 14, 22, 30, 37, 44)
+    assert one.trials[one.screens] == 30
+    assert {task for _, task in slots(list(chain(*one.stages[: one.screens + 1])))} >= {
+        task for _, task in slots(one.validation_parts(0))
+    }
+    assert [one.trials[rung] for rung in one.rungs[:3]] == [14, 30, 44]
+    assert one.trials[one.idle_from] == 30
+
+
+def test_short_stages_without_validation_take_after_all_of_train() -> None:
+    one = planned(300, 0, stage_trials=7)
+    assert one.trials[one.screens] == PASS_TRIALS
+    assert one.trials[one.idle_from] == PASS_TRIALS
+
+
+def run_by(commit: str, asked: NeedTrials) -> list[TrialResult]:
+    return trials(replace(asked, commits=(commit,)), rate(0.4, commit))
+
+
+def test_a_race_drops_its_worse_half_at_rungs_alone() -> None:
+    standing, tip = at_work(initial_standing(MANY, GateConfig(race=2), SEED), rate(0.4, "tip"))
+    raced = [Entrant(Candidate(str(number) * 40, number, SEED.commit, "x"), []) for number in (1, 2)]
+    asked = []
+    while isinstance(said := judge(standing, raced, tip), NeedTrials) and len(said.commits) == 2:
+        asked.append(len(said.slots))
+        raced = [replace(one, trials=[*one.trials, *run_by(one.candidate.commit, said)]) for one in raced]
+    assert asked == [7, 7]
+
+
+def test_a_run_that_began_with_the_stages_of_a_small_suite_keeps_them() -> None:
+    gate = {key: value for key, value in GateConfig().model_dump().items() if key != "stage_trials"}
+    stored = json.dumps({"gate": gate})
+    assert RunConfig.from_stored(stored).gate.stage_trials == 0
+    assert not [one for one in RunConfig().differences(stored) if one.key == "gate.stage_trials"]
 
 
 def test_sampled_scores_are_unbiased_and_their_errors_hold() -> None:
@@ -157,8 +198,8 @@ def test_what_a_reverted_patch_ran_on_is_drawn_anew() -> None:
         assert isinstance(said, NeedTrials)
         asked.append({*said.slots})
         standing = ruled(standing, candidate, tip, lambda *_: 0.0).standing
-    assert len(asked[0]) == len(asked[1]) == 14
-    assert len(asked[0] & asked[1]) < 7
+    assert len(asked[0]) == len(asked[1]) == 7
+    assert len(asked[0] & asked[1]) < 4
 
 
 def test_a_run_that_began_under_another_version_of_the_rule_is_refused() -> None:

@@ -70,7 +70,8 @@ class Search:
         train = generator(world).permutation(np.flatnonzero(~world.validation)).tolist()
         validation = np.flatnonzero(world.validation).tolist()
         again = validation if settings.jump else ()
-        stages = plan(train[: len(train) // 2], train, validation, settings.passes, again)
+        first = train[: len(train) // 2]
+        stages = plan(first, train, validation, settings.passes, again, settings.stage_trials)
         self.line = StackRule.begin(settings, stages, world.seed)
 
     def play_round(self) -> None:
@@ -132,10 +133,10 @@ class Search:
             tasks, attempt = np.array(raced.part.tasks), raced.part.attempt
             known = fresh if raced.part.again else rewards
             for place in raced.places:
-                if np.isnan(known[place, attempt, tasks]).any():
+                if len(lacking := tasks[np.isnan(known[place, attempt, tasks])]):
                     own = _first_attempt(patches[place].number) + AGAIN
                     first = own if raced.part.again else self._first
-                    known[place, attempt, tasks] = self.world.run(patches[place], tasks, first + attempt)
+                    known[place, attempt, lacking] = self.world.run(patches[place], lacking, first + attempt)
             self._notice_epoch()
 
     def _measure_tip(self) -> None:

@@ -37,8 +37,15 @@ UNLIMITED_SECONDS = 86_400.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
 # Of all runs of versions in which voided attempts decided nothing, nothing was measured again, the gate pooled the
-# splits, and each pass was over all tasks.
-EARLIER_GATE = {"voided_risk": 0.0, "jump": 0.0, "generalise": False, "null_share": 0.0, "version": 1}
+# splits, each pass was over all tasks, and a large suite had the stages of a small one.
+EARLIER_GATE = {
+    "voided_risk": 0.0,
+    "jump": 0.0,
+    "generalise": False,
+    "null_share": 0.0,
+    "stage_trials": 0,
+    "version": 1,
+}
 # Of all runs of versions in which each request asked the model.
 EARLIER_REUSE = "off"
 # Of the rule `evolve`: a later one takes other decisions on the same trials.
@@ -127,6 +134,12 @@ class GateConfig(BaseModel):
         (1, 2, 3, 4, 6, 8),
         min_length=1,
         description="Passes over all tasks, or over a sample of 44, at the end of each stage after the first.",
+    )
+    stage_trials: int = Field(
+        7,
+        ge=0,
+        description="Trials after which a patch is judged again, on a suite of more than 44 tasks; 0: the stages of a "
+        "small suite.",
     )
     tip_passes: float = Field(2, gt=0, description="Passes on the tip before it is challenged.")
     tip_share: float = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,7 +34,9 @@ class SuitePlan:
     """The suite as the rule sees it. `stages`: the parts that each adds; `screens`: how many of them can only drop.
 
     again: the tasks on which an implausible gain is measured again; empty: it never is. passes: how many are done at
-    the end of each stage after the first pass. draw: what a large suite's tasks are drawn by.
+    the end of each stage after the first pass. draw: what a large suite's tasks are drawn by; stage_trials: how many of
+    them a stage has, 0: as many as a small suite's. rungs: the stages after which a race drops the worse half.
+    idle_from: the stage after which a patch counts as idle if nothing differed.
     """
 
     count: int
@@ -43,6 +46,9 @@ class SuitePlan:
     again: tuple[int, ...] = ()
     passes: tuple[int, ...] = (1,)
     draw: int = 0
+    stage_trials: int = 0
+    rungs: tuple[int, ...] = ()
+    idle_from: int = 1
 
     @property
     def everything(self) -> tuple[int, ...]:
@@ -94,18 +100,50 @@ class SuitePlan:
         if not self.sampled:
             return self
         new = replace(self, draw=draw)
-        return replace(new, stages=tuple(stage for stage in new._sampled_stages() if stage))
+        if self.stage_trials:
+            return new._with_short_stages()
+        stages = tuple(stage for stage in new._sampled_stages() if stage)
+        return replace(new, stages=stages, rungs=tuple(range(len(stages))))
 
     def _sampled_stages(self) -> Iterator[tuple[Part, ...]]:
-        half = -(-self._train_trials // 2)
+        half = self._half_of_train
         yield _take(self.train, self.draw, 0, half)
         yield _take(self.train, self.draw, half, self._train_trials - half)
         yield self.validation_parts(0)
         for before, after in zip((1, *self.passes), self.passes, strict=False):
             yield tuple(part for number in range(before, after) for part in self.pass_parts(number))
 
+    def _with_short_stages(self) -> SuitePlan:
+        """Each pass as half of train, validation and the rest of train, in stages of some `stage_trials`.
+
+        What has run half of train and all of validation can be taken; without validation, what has run all of train.
+        """
+        thirds = [list(third) for number in range(self.passes[-1]) for third in self._thirds(number)]
+        ends = np.cumsum([len(third) for third in thirds])
+        stages = tuple(stage for third in thirds for stage in third)
+        new = replace(self, stages=stages, screens=int(ends[1 if self.validation else 2]) - 1)
+        idle_from = next(place for place, trials in enumerate(new.trials) if trials >= self._train_trials)
+        return replace(new, rungs=tuple((np.unique(ends) - 1).tolist()), idle_from=idle_from)
+
+    def _thirds(self, number: int) -> Iterator[Iterator[tuple[Part, ...]]]:
+        start, half, whole = number * self._train_trials, self._half_of_train, self._train_trials
+        yield self._pieces(self.train, start, half)
+        yield self._pieces(self.validation, number * self._validation_trials, self._validation_trials)
+        yield self._pieces(self.train, start + half, whole - half)
+
+    def _pieces(self, tasks: tuple[int, ...], start: int, size: int) -> Iterator[tuple[Part, ...]]:
+        """So many trials of a split's row, in stages of nearly equal size."""
+        count = max(round(size / self.stage_trials), 1)
+        for before, after in pairwise(size * number // count for number in range(count + 1)):
+            if after > before:
+                yield _take(tasks, self.draw, start + before, after - before)
+
     def _train_parts(self, number: int) -> tuple[Part, ...]:
         return _take(self.train, self.draw, number * self._train_trials, self._train_trials)
+
+    @property
+    def _half_of_train(self) -> int:
+        return -(-self._train_trials // 2)
 
     @property
     def _train_trials(self) -> int:
@@ -124,6 +162,7 @@ def plan(
     validation: Sequence[int],
     passes: Sequence[int],
     again: Sequence[int] = (),
+    stage_trials: int = 0,
 ) -> SuitePlan:
     """Plan the stages.
 
@@ -131,6 +170,7 @@ def plan(
         first: The half of `train` that is run first.
         passes: How many are done at the end of each later stage.
         again: The tasks on which an implausible gain is measured again.
+        stage_trials: Of a stage of a sample; 0: as many as a small suite's stages have.
     """
     rest = tuple(sorted({*train} - {*first}))
     everything = tuple(range(len(train) + len(validation)))
@@ -139,8 +179,16 @@ def plan(
     for before, after in zip((1, *passes), passes, strict=False):
         if after > before:
             stages_.append(tuple(Part(attempt, everything) for attempt in range(before, after)))
-    screens = len(first_stages) - 1
-    return SuitePlan(len(everything), tuple(validation), tuple(stages_), screens, tuple(again), tuple(passes)).drawn(0)
+    return SuitePlan(
+        count=len(everything),
+        validation=tuple(validation),
+        stages=tuple(stages_),
+        screens=len(first_stages) - 1,
+        again=tuple(again),
+        passes=tuple(passes),
+        stage_trials=stage_trials,
+        rungs=tuple(range(len(stages_))),
+    ).drawn(0)
 
 
 def _take(tasks: tuple[int, ...], draw: int, start: int, size: int) -> tuple[Part, ...]:

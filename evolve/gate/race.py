@@ -49,7 +49,7 @@ class RaceResult:
 
 
 def race(rule: Rule, field: Sequence[Challenger]) -> ChallengerNeeds | RaceResult:
-    """Drop half of the challengers after each stage (Jamieson and Talwalkar 2016, AISTATS, algorithm 1).
+    """Drop half of the challengers after each rung (Jamieson and Talwalkar 2016, AISTATS, algorithm 1).
 
     All run the same trials until then. Trials of those that are dropped still tell about the tip. A single challenger
     is judged as usual, by any rule.
@@ -67,6 +67,8 @@ def _halve(rule: StackRule, field: Sequence[Challenger]) -> ChallengerNeeds | Ra
     for stage in range(len(rule.plan.stages)):
         if needs := _missing_part(rule, stage, field, left):
             return needs
+        if stage not in rule.plan.rungs:
+            continue
         ranked = _ranked(rule, stage, field, left)
         left = ranked[: 1 if stage == len(rule.plan.stages) - 1 else (len(ranked) + 1) // 2]
         fallen = ranked[len(left) :]

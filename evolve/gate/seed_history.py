@@ -29,7 +29,7 @@ class SeedHistory:
     @property
     def own(self) -> tuple[Floats, ...]:
         """Passes of the tip, each its rewards by task, NaN where not run; up to its last one."""
-        return tuple(self.tip[: _last_pass(self.tip)])
+        return tuple(self.tip[: last_pass(self.tip)])
 
     def for_next_tip(self) -> SeedHistory:
         """An empty history, for the next tip."""
@@ -79,6 +79,7 @@ def padded(rewards: Floats, passes: int, value: float = np.nan) -> Floats:
     return np.pad(rewards, ((0, missing), (0, 0)), constant_values=value) if missing else rewards
 
 
-def _last_pass(rewards: Floats) -> int:
+def last_pass(rewards: Floats) -> int:
+    """The number of passes up to the last one in which something ran."""
     ran = np.flatnonzero(~np.isnan(rewards).all(axis=1))
     return int(ran[-1]) + 1 if len(ran) else 0

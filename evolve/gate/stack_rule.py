@@ -19,12 +19,11 @@ from evolve.gate.generalise import Generalisation, Support, support
 from evolve.gate.plan import Part, SuitePlan
 from evolve.gate.prior import EstimatedEffect, Floats, Level, Score, chance_of, first_prior, fit_prior, mixed_prior
 from evolve.gate.ruling import Assessment, NeedPart, Ruling
-from evolve.gate.seed_history import SeedHistory, padded
+from evolve.gate.seed_history import SeedHistory, last_pass, padded
 from evolve.gate.stages import Stage, stages
 from evolve.gate.task_difficulty import TaskDifficulty
 
 HARM = -0.01
-ALL_OF_TRAIN = 1
 VAGUE = Level(0.5, 10.0)
 # Of patches, by which the prior is learned; and after how many of them first, and how often at least.
 REMEMBERED = 400
@@ -167,7 +166,7 @@ class StackRule:
             tie = ties and (number < self.plan.screens or _successes(new) >= LEAST_SUCCESSES)
             if tie and number >= self.plan.screens:
                 return self._take(new, "as good, and cheaper")
-            if idle and not tie and number >= ALL_OF_TRAIN:
+            if idle and not tie and number >= self.plan.idle_from:
                 return self._drop_idle(seen)
             if effect < stage.drop and not tie:
                 return self._drop(seen, "not worth more trials")
@@ -272,9 +271,10 @@ class StackRule:
         `tasks`: those that count, and on whose scale the score is; None: all. `spread`: of a trial, if it is known
         better than by the trials so far. The error allows for what is not known of the tasks that ran.
         """
-        chosen = list(self.plan.everything if tasks is None else tasks)
+        chosen = np.array(self.plan.everything if tasks is None else tasks)
         counted = np.zeros(self.plan.count, bool)
         counted[chosen] = True
+        seen = seen[: last_pass(seen)]
         known = ~np.isnan(seen) & counted
         trials, easiness = int(known.sum()), self.difficulty.easiness
         shares, means = (

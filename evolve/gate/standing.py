@@ -166,7 +166,8 @@ def initial_standing(
     validation = [index for index, task in enumerate(ordered) if task.split is Split.VALIDATION]
     # Fresh attempts of a fixed train task show nothing new: its proposer has seen all of it.
     new = [index for index, task in enumerate(ordered) if task.generates or task.split is Split.VALIDATION]
-    stages = plan(train[::2], train, validation, settings.passes, new if settings.jump else ())
+    again = new if settings.jump else ()
+    stages = plan(train[::2], train, validation, settings.passes, again, settings.stage_trials)
     return Standing(tuple(ordered), begin(settings, stages, salt), seed, seed, (seed,), aims=aims or Aims())
 
 
