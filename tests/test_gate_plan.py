@@ -17,6 +17,7 @@ from evolve.core.errors import BadInput
 from evolve.core.records import Candidate, Split, TrialResult
 from evolve.gate import Entrant, Judgement, NeedTrials, TaskSlot, begin_rule, initial_standing, judge, learn_tip
 from evolve.gate.plan import PASS_TRIALS, Part, SuitePlan, plan
+from evolve.gate.prior import EstimatedEffect, mixed_prior
 from evolve.gate.ruling import Ruling
 from evolve.gate.stack_rule import StackRule
 from evolve.gate.task_difficulty import TaskDifficulty
@@ -102,11 +103,24 @@ def test_a_race_drops_its_worse_half_at_rungs_alone() -> None:
     assert asked == [7, 7]
 
 
-def test_a_run_that_began_with_the_stages_of_a_small_suite_keeps_them() -> None:
-    gate = {key: value for key, value in GateConfig().model_dump().items() if key != "stage_trials"}
+def test_a_run_that_began_before_large_suites_had_values_of_their_own_keeps_the_earlier_ones() -> None:
+    since = ("stage_trials", "large_worth")
+    gate = {key: value for key, value in GateConfig().model_dump(mode="json").items() if key not in since}
     stored = json.dumps({"gate": gate})
-    assert RunConfig.from_stored(stored).gate.stage_trials == 0
-    assert not [one for one in RunConfig().differences(stored) if one.key == "gate.stage_trials"]
+    before = RunConfig.from_stored(stored).gate
+    assert (before.stage_trials, before.large_worth) == (0, before.worth)
+    assert not RunConfig().differences(stored)
+
+
+def test_many_patches_of_a_large_suite_change_the_prior_less_than_those_of_a_small_one() -> None:
+    """They run few trials each, and the error of their tip's level is in all of them."""
+    tried = tuple([EstimatedEffect(-0.1, 0.1)] * 50)
+    small, large = (
+        replace(StackRule.begin(GateConfig(), planned(*sizes)), tried=tried, patches=49)._with_learned_prior()
+        for sizes in ((28, 16), (300, 100))
+    )
+    first = mixed_prior(tried)
+    assert np.abs(large.prior - first).sum() < np.abs(small.prior - first).sum() / 3
 
 
 def test_sampled_scores_are_unbiased_and_their_errors_hold() -> None:

@@ -44,6 +44,7 @@ EARLIER_GATE = {
     "generalise": False,
     "null_share": 0.0,
     "stage_trials": 0,
+    "large_worth": 30.0,
     "version": 1,
 }
 # Of all runs of versions in which each request asked the model.
@@ -146,6 +147,12 @@ class GateConfig(BaseModel):
         0.05, ge=0, lt=1, description="Minimum trials of the tip, as a share of those of its challengers."
     )
     worth: float = Field(30, gt=0, description="Weight of the first prior, in patches.")
+    large_worth: float = Field(
+        1000,
+        gt=0,
+        description="The same on a suite of more than 44 tasks, where patches run few trials and share the error of "
+        "their tip's.",
+    )
     validation_veto: float = Field(
         1.5, ge=0, description="Standard errors below the tip on validation alone at which a patch is rejected."
     )

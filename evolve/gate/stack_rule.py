@@ -516,7 +516,8 @@ class StackRule:
         if counted.patches < self.learn_at:
             return counted
         later = self.learn_at + min(max(self.learn_at // 4, 1), LEARN_EVERY)
-        prior = fit_prior(self.tried, mixed_prior(self.tried), self.settings.worth)
+        worth = self.settings.large_worth if self.plan.sampled else self.settings.worth
+        prior = fit_prior(self.tried, mixed_prior(self.tried), worth)
         return replace(counted, learn_at=later, prior=prior)
 
 
