@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from evolve.gate.voids import slot_of
 from evolve.host import disk
 from evolve.host.signals import Stop
 from evolve.loop.drift import Drift
+from evolve.loop.durations import Durations
 from evolve.loop.events import tell
 from evolve.loop.trial_specs import TrialSpecs
 from evolve.loop.watcher import Watcher
@@ -67,6 +68,7 @@ class Measurer:
     folders: tuple[Path, ...]
     drift: Drift
     least_room: int = disk.MIN_FREE_BYTES
+    durations: Durations = field(default_factory=Durations)
 
     def trials(self, commit: str | None = None) -> list[TrialResult]:
         """All trials so far, of one commit or of the run."""
@@ -87,7 +89,7 @@ class Measurer:
     def measure(
         self, commits: Sequence[str], slots: Iterable[Slot], decides: bool = True, parent: Parent | None = None
     ) -> None:
-        """Give every commit a trial that counts on every slot; the commits take turns, slot by slot.
+        """Give every commit a trial that counts on every slot, the longest first; they take turns, slot by slot.
 
         Args:
             decides: Whether a decision needs all of them; otherwise trials that can't be graded are left out.
@@ -99,7 +101,7 @@ class Measurer:
             GraderError: A decision needs a trial that can't be graded.
             InfraError: The evaluator gave up on a trial.
         """
-        wanted = list(slots)
+        wanted = self.durations.longest_first(slots)
         recordings = self._recordings(parent)
         specs = take_turns(
             [
@@ -177,6 +179,7 @@ class Measurer:
 
     def _record(self, result: TrialResult) -> None:
         self.store.add_trial(self.run, result)
+        self.durations.add(result)
         self.budget.book(result.key, result.usage.paid)
         if result.grading:
             self.budget.book(grader_key(result.key), result.grading.usage)
