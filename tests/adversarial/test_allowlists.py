@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import json
 import shutil
 import socketserver
 import threading
@@ -72,8 +74,14 @@ class Net:
 @pytest.fixture(scope="module")
 def net(task_images: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
     with servers(task_images, tmp_path_factory.mktemp("servers"), "good", "evil") as made:
-        host = docker("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}")
-        yield Net(made["good"], made["evil"], host, task_images)
+        yield Net(made["good"], made["evil"], address_of_this_machine(), task_images)
+
+
+def address_of_this_machine() -> str:
+    """In the engine's bridge. An engine that has just made the bridge names no gateway: it took the first address."""
+    (bridge,) = json.loads(docker("network", "inspect", "bridge"))
+    (addresses,) = [config for config in bridge["IPAM"]["Config"] if ":" not in config["Subnet"]]
+    return addresses.get("Gateway") or str(next(ipaddress.ip_network(addresses["Subnet"]).hosts()))
 
 
 @contextlib.contextmanager
