@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-import json
 import shutil
 import socketserver
 import threading
@@ -24,7 +22,7 @@ from evolve.sandbox.egress import set_network
 from evolve.sandbox.resources import FILES
 from evolve.sandbox.task_containers import task_container
 from evolve.sandbox.task_state import TaskState
-from tests.integration.egress_servers import Server, docker, known_names, servers
+from tests.integration.egress_servers import Server, address_of_this_machine, docker, known_names, servers
 
 from .conftest import OWNER
 
@@ -75,13 +73,6 @@ class Net:
 def net(task_images: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
     with servers(task_images, tmp_path_factory.mktemp("servers"), "good", "evil") as made:
         yield Net(made["good"], made["evil"], address_of_this_machine(), task_images)
-
-
-def address_of_this_machine() -> str:
-    """In the engine's bridge. An engine that has just made the bridge names no gateway: it took the first address."""
-    (bridge,) = json.loads(docker("network", "inspect", "bridge"))
-    (addresses,) = [config for config in bridge["IPAM"]["Config"] if ":" not in config["Subnet"]]
-    return addresses.get("Gateway") or str(next(ipaddress.ip_network(addresses["Subnet"]).hosts()))
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import pytest
 from docker.types import Mount
 
 from evolve.sandbox.inside import ROOT
+from tests.integration.egress_servers import address_of_this_machine
 
 from . import hostile, weakened
 from .conftest import Arena
@@ -117,7 +118,7 @@ def listener() -> Iterator[tuple[str, int]]:
     """A service of the host's, at its address on the engine's bridge."""
     with socket.create_server(("0.0.0.0", 0)) as server:
         threading.Thread(target=_take_two, args=(server,), daemon=True).start()
-        yield "172.17.0.1", server.getsockname()[1]
+        yield address_of_this_machine(), server.getsockname()[1]
 
 
 def _take_two(server: socket.socket) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import subprocess
@@ -66,6 +67,13 @@ class Server:
 
 def docker(*words: str) -> str:
     return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def address_of_this_machine() -> str:
+    """In the engine's bridge. An engine that has just made the bridge names no gateway: it took the first address."""
+    (bridge,) = json.loads(docker("network", "inspect", "bridge"))
+    (addresses,) = [config for config in bridge["IPAM"]["Config"] if ":" not in config["Subnet"]]
+    return addresses.get("Gateway") or str(next(ipaddress.ip_network(addresses["Subnet"]).hosts()))
 
 
 def certificate(folder: Path) -> Path:
