@@ -36,7 +36,6 @@ class SuitePlan:
     again: the tasks on which an implausible gain is measured again; empty: it never is. passes: how many are done at
     the end of each stage after the first pass. draw: what a large suite's tasks are drawn by; stage_trials: how many of
     them a stage has, 0: as many as a small suite's. rungs: the stages after which a race drops the worse half.
-    idle_from: the stage after which a patch counts as idle if nothing differed.
     """
 
     count: int
@@ -48,7 +47,6 @@ class SuitePlan:
     draw: int = 0
     stage_trials: int = 0
     rungs: tuple[int, ...] = ()
-    idle_from: int = 1
 
     @property
     def everything(self) -> tuple[int, ...]:
@@ -70,6 +68,13 @@ class SuitePlan:
     def sampled(self) -> bool:
         """Whether a pass is a sample of the tasks."""
         return self.count > PASS_TRIALS
+
+    @property
+    def idle_from(self) -> int:
+        """The stage after which a patch is idle if nothing differed: as many trials as a pass has on train."""
+        if not (self.sampled and self.stage_trials):
+            return 1
+        return next(place for place, trials in enumerate(self.trials) if trials >= self._train_trials)
 
     @property
     def pass_trials(self) -> int:
@@ -121,9 +126,8 @@ class SuitePlan:
         thirds = [list(third) for number in range(self.passes[-1]) for third in self._thirds(number)]
         ends = np.cumsum([len(third) for third in thirds])
         stages = tuple(stage for third in thirds for stage in third)
-        new = replace(self, stages=stages, screens=int(ends[1 if self.validation else 2]) - 1)
-        idle_from = next(place for place, trials in enumerate(new.trials) if trials >= self._train_trials)
-        return replace(new, rungs=tuple((np.unique(ends) - 1).tolist()), idle_from=idle_from)
+        screens = int(ends[1 if self.validation else 2]) - 1
+        return replace(self, stages=stages, screens=screens, rungs=tuple((np.unique(ends) - 1).tolist()))
 
     def _thirds(self, number: int) -> Iterator[Iterator[tuple[Part, ...]]]:
         start, half, whole = number * self._train_trials, self._half_of_train, self._train_trials
