@@ -11,9 +11,9 @@ from evolve.core.config import GateConfig
 from evolve.core.records import TrialCondition, TrialResult
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, initial_standing, judge, learn_tip
 from evolve.gate.epochs import MOST_VALUES, Epochs
-from evolve.gate.prior import Level
 from evolve.gate.split_levels import SplitLevels
 from tests.fakes import result
+from tests.test_gate_levels import covariance_of_lead, pair
 from tests.test_gate_stack_rule import begun, rewards
 from tests.test_gate_standing import PATCH, SEED, TASKS, Reward, rate, trials
 
@@ -42,11 +42,11 @@ def test_an_endpoint_that_marks_every_answer_begins_no_epochs_for_ever() -> None
 
 
 def test_a_level_begins_anew_and_a_lead_stays() -> None:
-    level = Level(0.4, 0.001, 0.05, 0.002, 0.0005).in_new_epoch()
+    level = pair(0.4, 0.001, 0.05, 0.002, 0.0005).in_new_epoch()
     assert level.variance > 1
-    assert (level.lead, level.lead_variance, level.covariance) == (0.05, 0.002, 0.0005)
+    assert (level.lead, level.lead_variance, covariance_of_lead(level)) == pytest.approx((0.05, 0.002, 0.0005))
     splits = SplitLevels.begin(14, 6)
-    splits = replace(splits, mean=np.array([0.5, 0.4, 0.3, 0.35]), covariance=0.001 * np.eye(4)).in_new_epoch()
+    splits = replace(splits, mean=np.array([0.3, 0.35, 0.5, 0.4]), covariance=0.001 * np.eye(4)).in_new_epoch()
     assert splits.behind(0.0) == pytest.approx(replace(splits, covariance=0.001 * np.eye(4)).behind(0.0))
     assert splits.covariance[1, 1] > 1
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
 from evolve.gate.generalise import Generalisation, Support, support
+from evolve.gate.levels import Score
 from evolve.gate.plan import Part, plan
-from evolve.gate.prior import EFFECTS, Score, first_prior
+from evolve.gate.prior import EFFECTS, first_prior
 from evolve.gate.ruling import NeedPart, Ruling
 from evolve.gate.split_levels import JUMPS, SplitEvidence, SplitLevels
 from evolve.gate.stack_rule import StackRule
@@ -84,7 +85,7 @@ def test_beliefs_stay_possible_whatever_happens(steps: list[tuple[str, float, fl
         elif kind == "take":
             belief = belief.after_taken(seen, prior)
         else:
-            belief = belief.after_promotion() if kind == "promote" else belief.after_giving_up()
+            belief = belief.after_promotion() if kind == "promote" else belief.after_going_back(0)
         assert np.isfinite(belief.levels.mean).all()
         assert np.linalg.eigvalsh(belief.levels.covariance).min() > -1e-9
         assert 0 <= belief.levels.behind(-0.01) <= belief.levels.behind(0.0) <= 1
@@ -108,10 +109,10 @@ def test_the_belief_agrees_with_a_simulation() -> None:
     dropped, taken, found = start.after_challenger(seen, first_prior(), suspicion)
     assert found.train_only == pytest.approx((kind[near] == 1).mean(), abs=0.02)
     assert dropped.mean[:2] == pytest.approx(tip[near].mean(axis=0), abs=0.004)
-    assert taken.mean[:2] == pytest.approx((tip + gains)[near].mean(axis=0), abs=0.006)
+    assert taken.mean[2:] == pytest.approx((tip + gains)[near].mean(axis=0), abs=0.006)
     assert taken.lead == pytest.approx(tuple(gains[near].mean(axis=0)), abs=0.006)
     covariance = np.cov((tip + gains)[near].T)
-    assert taken.covariance[:2, :2] == pytest.approx(covariance, abs=0.0008)
+    assert taken.covariance[2:, 2:] == pytest.approx(covariance, abs=0.0008)
 
 
 def begun(**values: Any) -> StackRule:

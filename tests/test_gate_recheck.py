@@ -119,7 +119,7 @@ def test_a_jump_asks_for_fresh_trials_and_is_dropped_if_they_do_not_show_it(new:
     said = confirm(rule, taken(rule), once(new), rewards(0.4, MOST_PASSES, 6))
     assert isinstance(said, Ruling) and isinstance(said.rule, StackRule)
     assert (said.taken, said.why) == (False, UNCONFIRMED)
-    assert said.rule.level == rule.level and said.rule.tried == rule.tried, "nothing is learned from it"
+    assert said.rule.level is rule.level and said.rule.tried == rule.tried, "nothing is learned from it"
     assert said.rule.patch_trials > rule.patch_trials
 
 

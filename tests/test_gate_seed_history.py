@@ -13,6 +13,7 @@ from evolve.gate.prior import Floats
 from evolve.gate.ruling import Ruling
 from evolve.gate.seed_history import SeedHistory
 from evolve.gate.stack_rule import StackRule
+from tests.test_gate_levels import covariance_of_lead, pair
 from tests.test_gate_stack_rule import PASSES, begun, rewards
 
 CORRELATION = 0.25
@@ -64,7 +65,8 @@ def stacked(correlation: float) -> StackRule:
     line = replace(line, luck=(1e6 * correlation, 1e6))
     said = line.judge(np.where(rewards(0.5, PASSES, 12) > 0, 1.0, 0.0))
     assert isinstance(said, Ruling) and said.taken
-    return replace(said.rule, stacked=1, level=replace(said.rule.level, lead_variance=0.002, lead=0.03))
+    level = said.rule.level
+    return replace(said.rule, level=pair(level.mean, level.variance, 0.03, 0.002, covariance_of_lead(level)))
 
 
 def after_a_streak(line: StackRule, same: Floats) -> float:

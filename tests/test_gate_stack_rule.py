@@ -11,11 +11,13 @@ import pytest
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate
 from evolve.gate import prior
+from evolve.gate.levels import Levels, Score
 from evolve.gate.plan import Part, plan
 from evolve.gate.ruling import NeedPart, Ruling
 from evolve.gate.seed_history import padded
 from evolve.gate.stack_rule import StackRule
 from evolve.gate.stages import NEVER, stages
+from tests.test_gate_levels import covariance_of_lead, pair
 
 TASKS, PASSES = 20, 8
 
@@ -90,18 +92,18 @@ def test_the_prior_is_learned_from_what_was_tried() -> None:
 def test_the_level_and_its_lead_agree_with_a_simulation() -> None:
     """Draw level and effect from the belief, keep the draws whose score is near: their moments are the posterior's."""
     rng, draws = np.random.default_rng(0), 2_000_000
-    level, weights = prior.Level(0.5, 0.03**2), prior.first_prior()
+    level, weights = Levels.of(0.5, 0.03**2), prior.first_prior()
     tip = rng.normal(0.5, 0.03, draws)
     effect = rng.choice(prior.EFFECTS, draws, p=weights)
     near = np.abs(tip + effect + rng.normal(0, 0.04, draws) - 0.58) < 0.002
-    dropped, stacked = level.after_challenger(prior.Score(0.58, 0.04**2), weights)
+    dropped, stacked = level.after_challenger(Score(0.58, 0.04**2), weights)
     assert dropped.mean == pytest.approx(tip[near].mean(), abs=0.001)
     assert dropped.variance == pytest.approx(tip[near].var(), rel=0.05)
     assert stacked.mean == pytest.approx((tip + effect)[near].mean(), abs=0.001)
     assert stacked.lead == pytest.approx(effect[near].mean(), abs=0.001)
     assert stacked.lead_variance == pytest.approx(effect[near].var(), rel=0.05)
-    assert stacked.covariance == pytest.approx(np.cov(effect[near], (tip + effect)[near])[0, 1], rel=0.1)
-    assert stacked.back_to_champion().mean == pytest.approx(dropped.mean)
+    assert covariance_of_lead(stacked) == pytest.approx(np.cov(effect[near], (tip + effect)[near])[0, 1], rel=0.1)
+    assert stacked.back_to(0).mean == pytest.approx(dropped.mean)
 
 
 def test_stages_ask_for_less_the_more_is_known_and_screens_take_nothing() -> None:
@@ -145,13 +147,45 @@ def test_a_gain_on_train_that_costs_on_validation_is_dropped() -> None:
 
 
 def test_a_stack_that_turns_out_worse_is_given_up() -> None:
-    line = begun()
-    line = replace(line, stacked=1, champion_seeds=line.seeds.for_next_tip().with_tip_trials(np.zeros((1, TASKS))))
-    line = replace(line, level=replace(line.level, lead=-0.05, lead_variance=0.001, covariance=0.0))
+    line = begun(generalise=False)
+    champions = line.seeds.for_next_tip().with_tip_trials(np.zeros((1, TASKS)))
+    line = replace(line, earlier=(champions,), level=pair(line.level.mean, line.level.variance, -0.05, 0.001, 0.0))
     said = ruled(line, np.zeros((PASSES, TASKS)))
     assert said.fate is StackFate.GIVEN_UP
     assert said.rule.stacked == 0
-    assert said.rule.seeds is line.champion_seeds
+    assert said.rule.seeds is champions
+
+
+def lined_up(*means: float, **values: Any) -> StackRule:
+    """A rule with scaffolds of these levels, the champion's first; each is known to within two points."""
+    line = begun(generalise=False, **values)
+    seeds = tuple(line.seeds.for_next_tip() for _ in means[1:])
+    return replace(line, level=Levels(np.array(means), 0.02**2 * np.eye(len(means))), earlier=seeds)
+
+
+def test_a_tip_gives_way_to_the_best_scaffold_of_its_stack() -> None:
+    line = lined_up(0.3, 0.5, 0.45, 0.4)
+    said = line.ruling_on_stack()
+    assert (said.taken, said.fate, said.left) == (False, StackFate.GIVEN_UP, 1)
+    assert isinstance(said.rule, StackRule)
+    assert (said.rule.stacked, said.rule.level.mean, said.rule.earlier) == (1, 0.5, line.earlier[:1])
+    assert said.rule.seeds is line.earlier[1], "its own trials count again"
+    after = said.rule.ruling_on_stack()
+    assert (after.fate, after.rule.stacked) == (StackFate.PROMOTED, 0), "what it gave way to is judged as any tip"
+
+
+def test_a_tip_stays_that_is_about_as_good_as_the_best_of_its_stack() -> None:
+    assert lined_up(0.4, 0.42, 0.41).ruling_on_stack().fate is StackFate.OPEN
+    assert lined_up(0.4, 0.42, 0.37).ruling_on_stack().left == 1, "better than the champion's level by then"
+    assert lined_up(0.43, 0.42, 0.37).ruling_on_stack().left == 0, "the champion is the best of them"
+    whole = lined_up(0.4, 0.46, 0.4, step_back=False).ruling_on_stack()
+    assert whole.fate is StackFate.OPEN, "of earlier runs the champion alone is asked about"
+
+
+def test_a_patch_that_leaves_its_parent_the_better_one_is_not_taken() -> None:
+    said = lined_up(0.3, 0.5, 0.4)._ruling(prior.EstimatedEffect(0.0, 0.02), 20, True, "as good, and cheaper")
+    assert (said.taken, said.fate, said.rule.stacked) == (False, StackFate.OPEN, 1)
+    assert said.why == "as good, and cheaper; probably worse than its parent"
 
 
 def test_a_tie_goes_to_the_cheaper() -> None:

@@ -29,14 +29,20 @@ from evolve.core.records import (
 )
 from evolve.core.voided import VoidedShare
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip
+from evolve.gate.levels import Levels
 from evolve.gate.recheck import MOST_PASSES
+from evolve.gate.ruling import Assessment, Ruling
+from evolve.gate.stack_rule import StackRule
+from evolve.gate.standing import tip_slots
 from evolve.gate.voids import chance_of_as_many
 from tests.fakes import result
+from tests.test_gate_levels import pair
 
 TASKS = [TaskSlot(f"t{n:02}", Split.TRAIN if n < 14 else Split.VALIDATION, "easy") for n in range(20)]
 SEED = Candidate("a" * 40, 0, None, "evolve/run/round-0000")
 PATCH = Candidate("b" * 40, 1, SEED.commit, "evolve/run/round-0001")
 NEXT = Candidate("c" * 40, 2, PATCH.commit, "evolve/run/round-0002")
+LAST = Candidate("d" * 40, 3, NEXT.commit, "evolve/run/round-0003")
 Reward = Callable[[str, int], float]
 
 
@@ -145,12 +151,36 @@ def test_a_stack_may_be_promoted_by_a_round_that_reverts_its_own_patch() -> None
 def test_a_stack_that_turns_out_worse_is_left_for_the_champion() -> None:
     standing, tip = begun()
     stacked = ruled(standing, PATCH, tip, lambda *_: 1.0).standing
-    level = replace(stacked.rule.level, lead=-0.08, lead_variance=0.0004, covariance=0.0)
+    known = stacked.rule.level
+    level = pair(known.mean, known.variance, -0.08, 0.0004, 0.0)
     after, own = at_work(replace(stacked, rule=replace(stacked.rule, level=level)), lambda *_: 0.0)
     said = ruled(after, NEXT, own, lambda *_: 0.0, lambda *_: 0.0)
     assert (said.decisions[0].verdict, said.decisions[0].fate) == (Verdict.REVERT, StackFate.GIVEN_UP)
     assert said.standing.tip == said.standing.champion == SEED
     assert len(said.standing.rule.own) * 20 == len(tip), "the champion's own trials count again"
+
+
+def three_in_line() -> tuple[Standing, list[TrialResult]]:
+    """A tip with two patches, which are believed to be worse than the first of them alone."""
+    standing, tip = begun(generalise=False)
+    first, own = at_work(ruled(standing, PATCH, tip, lambda *_: 1.0).standing, lambda *_: 0.7)
+    rule = first.rule
+    assert isinstance(rule, StackRule) and (first.tip, first.champion) == (PATCH, SEED)
+    level = Levels(np.array([0.4, 0.6, 0.5]), 0.02**2 * np.eye(3))
+    rule = replace(rule, level=level, earlier=(*rule.earlier, rule.seeds), seeds=rule.seeds.for_next_tip())
+    return first.after(Ruling(True, StackFate.OPEN, Assessment(0.1, 0.1, 0.1, 30), rule, "likely"), NEXT), own
+
+
+def test_a_tip_gives_way_to_an_earlier_scaffold_whose_trials_count_again() -> None:
+    standing, before = three_in_line()
+    after, own = at_work(standing, lambda *_: 0.5)
+    said = ruled(after, LAST, own, lambda *_: 0.0, lambda *_: 0.5)
+    (decision,) = said.decisions
+    assert (decision.verdict, decision.fate, decision.back_to) == (Verdict.REVERT, StackFate.GIVEN_UP, 1)
+    assert decision.reason.endswith("; back to round 1, probably better without the 1 stacked since then")
+    assert (said.standing.tip, said.standing.champion, said.standing.rule.stacked) == (PATCH, SEED, 1)
+    assert said.standing.taken == (SEED, PATCH, NEXT)
+    assert tip_slots(said.standing, before) == {(trial.task, trial.attempt) for trial in before}
 
 
 def same_but(usage: Usage, tip: list[TrialResult], standing: Standing) -> list[TrialResult]:

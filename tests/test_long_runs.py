@@ -28,7 +28,7 @@ from evolve.core.config import GateConfig, RunConfig
 from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TaskImage, Verdict, stable_hash
 from evolve.gate import Standing
 from evolve.gate.aims import Aims, Spent
-from evolve.gate.prior import Level
+from evolve.gate.prior import EstimatedEffect
 from evolve.loop import frozen_text, journal
 from evolve.loop.assembly import assemble
 from evolve.loop.checkpoint import FILE, Checkpoint
@@ -56,6 +56,8 @@ RUN = "20261123-2144-long-otter"
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 FEW, MANY = 40, 160
 PLAYED = 3
+# Of simulated runs, some in which a tip gives way to an earlier scaffold of its stack.
+STEPPING_BACK = (1010, 1036)
 # The second round after so many leaves a patch out.
 BEFORE_ABLATION = 14
 SIZES = {Split.TRAIN: 6, Split.VALIDATION: 4, Split.HOLDOUT: 2}
@@ -276,13 +278,12 @@ def test_a_run_that_is_resumed_before_each_round_decides_as_one_that_is_not(
         one.store.close()
 
 
-@pytest.mark.parametrize("salt", [359, 514, 10_664])
-def test_what_the_tip_costs_in_later_rounds_does_not_change_a_decision(salt: int) -> None:
-    """Of thousands of runs, some in which a patch tied with the tip at first, and was cheaper by trials of later on."""
+def played_and_decided_again(salt: int, rounds: int = BEFORE_ABLATION) -> list[Decision]:
+    """The decisions of a simulated run, which its rows give once more."""
     with bench_path():
         simulated, bulk = (importlib.import_module(f"bench.{name}") for name in ("simulated_run", "bulk_rounds"))
     suite = Suite(Path(), TASKS)
-    commits = [f"{stable_hash(salt, 'c', number):016x}" * 2 for number in range(BEFORE_ABLATION + 1)]
+    commits = [f"{stable_hash(salt, 'c', number):016x}" * 2 for number in range(rounds + 1)]
     seed = Candidate(commits[0], 0, None, "b")
     config = RunConfig(scaffold=Path("scaffold"), model="embedded", proposer="simulated", score_attempts=1)
     standing = initial_standing(suite, config, seed)
@@ -302,6 +303,17 @@ def test_what_the_tip_costs_in_later_rounds_does_not_change_a_decision(salt: int
         standing = ruled.standing
     again = standing_of(RUN, initial, rows, trials.trials, texts.__getitem__)  # type: ignore[arg-type]
     assert frozen_text.to_text(again) == frozen_text.to_text(standing)
+    return [row.decision for row in rows[1:]]
+
+
+@pytest.mark.parametrize("salt", [359, 514, 10_664])
+def test_what_the_tip_costs_in_later_rounds_does_not_change_a_decision(salt: int) -> None:
+    """Of thousands of runs, some in which a patch tied with the tip at first, and was cheaper by trials of later on."""
+    played_and_decided_again(salt)
+
+
+def test_a_run_whose_tip_gave_way_to_an_earlier_scaffold_is_decided_again_alike() -> None:
+    assert all(any(one.back_to for one in played_and_decided_again(salt, 60)) for salt in STEPPING_BACK)
 
 
 def decided(store: Store) -> list[tuple[Any, ...]]:
@@ -341,9 +353,9 @@ def test_a_resumed_run_goes_on_from_what_is_kept(long_runs: dict[int, Long]) -> 
 
 
 def test_every_kind_of_value_comes_back_as_it_was() -> None:
-    level, numbers = Level(0.1 + 0.2, 1e-300), np.random.default_rng(1).random((2, 3))
+    effect, numbers = EstimatedEffect(0.1 + 0.2, 1e-300), np.random.default_rng(1).random((2, 3))
     aims = Aims(protected=frozenset({"b", "a"}), seed={"a": Spent(0.1, float("inf"))})
-    values = (level, aims, numbers, np.float64(0.3), StackFate.OPEN, GateConfig(risk=0.02), (), None, True, "x")
+    values = (effect, aims, numbers, np.float64(0.3), StackFate.OPEN, GateConfig(risk=0.02), (), None, True, "x")
     back = frozen_text.from_text(frozen_text.to_text(values))
     assert back[:2] == values[:2] and (back[2] == numbers).all() and back[3:] == values[3:]
     assert frozen_text.to_text(back) == frozen_text.to_text(values)

@@ -44,6 +44,9 @@ from evolve.core.records import (
     Usage,
     Verdict,
 )
+from evolve.pages.rounds import tips_of
+from evolve.report.lineage_graph import tip_round
+from evolve.runs.ends import ends_of
 from evolve.store import VIEWS, EndRow, LookRow, PreflightRow, RoundRow, RunRow, SessionRow, Store, TaskRow, queries
 from evolve.store.database import database_url, newest_schema, open_engine
 from evolve.store.schema import metadata
@@ -377,6 +380,31 @@ def test_the_champion_is_the_last_accepted_candidate_at_a_promotion(store: Store
     assert store.rounds("r1")[2].decision == Decision(
         Verdict.REVERT, "", StackFate.PROMOTED, Evidence(-0.1, 0.02, 0.01)
     )
+
+
+@pytest.mark.parametrize(("at_once", "champions"), [(True, [0, 0, 0, 1]), (False, [0, 0, 0, 0, 1])])
+def test_a_tip_that_gave_way_is_no_champion_later_on(store: Store, at_once: bool, champions: list[int]) -> None:
+    """`at_once`: what it gave way to became champion by the same round."""
+    store.create_run(run_row(), TASKS)
+    third = Candidate("eee", 2, "bbb", "evolve/r1/round-0002")
+    write_round(store, 0, None, SEED, Verdict.BASELINE)
+    write_round(store, 1, SEED, BETTER, Verdict.STACK)
+    write_round(store, 2, BETTER, third, Verdict.STACK)
+    write_round(store, 3, third, Candidate("fff", 3, "eee", "evolve/r1/round-0003"), None)
+    evidence = Evidence(-0.1, 0.02, 0.01)
+    fate = StackFate.PROMOTED if at_once else StackFate.GIVEN_UP
+    store.add_decision("r1", 3, Decision(Verdict.REVERT, "", fate, evidence, back_to=1), at(30))
+    assert ends_of(store.rounds("r1")) == ends_of(store.milestones("r1")) == ((BETTER if at_once else SEED), BETTER)
+    if not at_once:
+        write_round(store, 4, BETTER, Candidate("abc", 4, "bbb", "evolve/r1/round-0004"), None)
+        store.add_decision("r1", 4, Decision(Verdict.REVERT, "", StackFate.PROMOTED, evidence), at(31))
+    assert store.champion("r1") == BETTER
+    rows = store.view("history", "r1")
+    assert column(rows, "champion_round") == champions
+    assert rows[3]["back_to"] == 1 and tip_round(rows) == 1
+    assert tips_of(store.rounds("r1"))[len(champions) - 1] == 1
+    with pytest.raises(ValueError, match="no round that a stack goes back to"):
+        Decision(Verdict.REVERT, "", back_to=1)
 
 
 def test_spent_is_all_trials_and_all_proposals(filled: Store) -> None:

@@ -57,11 +57,15 @@ class Ours:
 
 
 class Search:
-    """A campaign in progress. replaced: the champion before each of `kept`; promised: the sum of their doubts."""
+    """A campaign in progress.
+
+    line: the scaffolds from champion to tip; replaced: the champion before each of `kept`; promised: the sum of their
+    doubts.
+    """
 
     def __init__(self, settings: GateConfig, world: World) -> None:
         self.world, self.passes = world, max(settings.passes)
-        self.champion = self.tip = world.scaffolds[0]
+        self.line = [world.scaffolds[0]]
         self.waiting: list[Scaffold] = []
         self.kept: list[Scaffold] = []
         self.replaced: list[Scaffold] = []
@@ -72,14 +76,22 @@ class Search:
         again = validation if settings.jump else ()
         first = train[: len(train) // 2]
         stages = plan(first, train, validation, settings.passes, again, settings.stage_trials)
-        self.line = StackRule.begin(settings, stages, world.seed)
+        self.rule = StackRule.begin(settings, stages, world.seed)
+
+    @property
+    def champion(self) -> Scaffold:
+        return self.line[0]
+
+    @property
+    def tip(self) -> Scaffold:
+        return self.line[-1]
 
     def play_round(self) -> None:
         """Play a race of `settings.race` patches; promising losers of earlier races are merged into the tip first."""
-        if self.line.wants_comparison():
+        if self.rule.wants_comparison():
             self._compare()
         self._measure_tip()
-        room = self.line.settings.race
+        room = self.rule.settings.race
         merged = [self.world.merge(self.tip, patch) for patch in self.waiting[:room]]
         patches = merged + [self.world.propose(self.tip) for _ in range(room - len(merged))]
         raced = self._race(patches)
@@ -89,32 +101,33 @@ class Search:
     def settle(self) -> None:
         """Measure tip and champion side by side until it is decided what becomes of the stack, if that can be."""
         for _ in range(LAST_PASSES):
-            ruling = self.line.ruling_on_stack()
-            if not self.line.stacked or ruling.fate is not StackFate.OPEN:
+            while (ruling := self.rule.ruling_on_stack()).left:
+                self._settle(self.tip, ruling)
+            if not self.rule.stacked or ruling.fate is not StackFate.OPEN:
                 break
             self._compare()
-        if self.line.stacked:
-            self._settle(self.tip, self.line.ruling_on_stack())
+        if self.rule.stacked:
+            self._settle(self.tip, self.rule.ruling_on_stack())
 
     def _compare(self) -> None:
         """Run a pass of tip and champion side by side; one in which a new epoch begins counts for nothing."""
-        parts = self.line.next_tip_parts()
+        parts = self.rule.next_tip_parts()
         champion, tip = self._rewards(self.champion, parts), self._rewards(self.tip, parts)
         if not self._notice_epoch():
-            self.line = self.line.with_tip_trials(tip).with_champion_trials(champion)
+            self.rule = self.rule.with_tip_trials(tip).with_champion_trials(champion)
 
     def _settle(self, patch: Scaffold, ruling: Ruling) -> None:
         assert isinstance(ruling.rule, StackRule)
-        self.line = ruling.rule
+        self.rule = ruling.rule
         if ruling.taken:
-            self.tip = patch
+            self.line = [*self.line, patch]
         if ruling.fate is StackFate.PROMOTED:
             self.replaced.append(self.champion)
-            self.champion = self.tip
+            self.line = [self.tip]
             self.kept.append(self.champion)
             self.promised += ruling.assessment.doubt
         elif ruling.fate is StackFate.GIVEN_UP:
-            self.tip = self.champion
+            self.line = self.line[: ruling.left + 1]
 
     def _race(self, patches: list[Scaffold]) -> RaceResult:
         rewards = np.full((len(patches), self.passes, self.world.tasks), np.nan)
@@ -124,11 +137,11 @@ class Search:
             if epoch != self.epoch:
                 rewards[:], fresh[:], epoch = np.nan, np.nan, self.epoch
                 self._measure_tip()
-            raced = race(self.line, _field(rewards, fresh))
+            raced = race(self.rule, _field(rewards, fresh))
             if isinstance(raced, RaceResult):
                 return raced
             if raced.part is None or raced.of_tip:
-                self._run_tip(self.line.next_tip_parts() if raced.part is None else (raced.part,))
+                self._run_tip(self.rule.next_tip_parts() if raced.part is None else (raced.part,))
                 continue
             tasks, attempt = np.array(raced.part.tasks), raced.part.attempt
             known = fresh if raced.part.again else rewards
@@ -140,19 +153,19 @@ class Search:
             self._notice_epoch()
 
     def _measure_tip(self) -> None:
-        while self.line.tip_needs_trials():
-            self._run_tip(self.line.next_tip_parts())
+        while self.rule.tip_needs_trials():
+            self._run_tip(self.rule.next_tip_parts())
 
     @property
     def _first(self) -> int:
         """The attempt on which the tip and its challengers run first."""
-        return _first_attempt(self.tip.number) + self.line.seeds.first
+        return _first_attempt(self.tip.number) + self.rule.seeds.first
 
     def _notice_epoch(self) -> bool:
         """Whether the answers show something new since the last look; then the rule begins a new epoch."""
         if self.world.epoch == self.epoch:
             return False
-        self.epoch, self.line = self.world.epoch, self.line.in_new_epoch()
+        self.epoch, self.rule = self.world.epoch, self.rule.in_new_epoch()
         return True
 
     def _rewards(self, scaffold: Scaffold, parts: Sequence[Part]) -> Floats:
@@ -166,7 +179,7 @@ class Search:
     def _run_tip(self, parts: Sequence[Part]) -> None:
         rewards = self._rewards(self.tip, parts)
         if not self._notice_epoch():
-            self.line = self.line.with_tip_trials(rewards)
+            self.rule = self.rule.with_tip_trials(rewards)
 
 
 def _field(rewards: Floats, fresh: Floats) -> list[Challenger]:

@@ -37,7 +37,7 @@ UNLIMITED_SECONDS = 86_400.0
 # Of all runs of versions in which limits could not be set; a task's shorter time held too.
 EARLIER_LIMITS = {"seconds": 180.0, "shorter_of_both": True}
 # Of all runs of versions in which voided attempts decided nothing, nothing was measured again, the gate pooled the
-# splits, each pass was over all tasks, and a large suite had the stages of a small one.
+# splits, each pass was over all tasks, a large suite had the stages of a small one, and a stack was given up whole.
 EARLIER_GATE = {
     "voided_risk": 0.0,
     "jump": 0.0,
@@ -45,6 +45,7 @@ EARLIER_GATE = {
     "null_share": 0.0,
     "stage_trials": 0,
     "large_worth": 30.0,
+    "step_back": False,
     "version": 1,
 }
 # Of all runs of versions in which each request asked the model.
@@ -131,6 +132,11 @@ class GateConfig(BaseModel):
     attempts: int = Field(2, ge=1, le=MOST_PASSES, description="Attempts at each task, for the other rules.")
     risk: float = Field(0.01, gt=0, lt=0.5, description="Probability of harm up to which the tip becomes champion.")
     give_up: float = Field(0.8, gt=0.5, lt=1, description="Probability of being worse at which the stack is abandoned.")
+    step_back: bool = Field(
+        True,
+        description="Whether the tip also gives way to an earlier scaffold of its stack, if it is probably worse than "
+        "that one: the patches up to there stay.",
+    )
     passes: tuple[int, ...] = Field(
         (1, 2, 3, 4, 6, 8),
         min_length=1,

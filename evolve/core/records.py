@@ -85,7 +85,10 @@ class Verdict(StrEnum):
 
 
 class StackFate(StrEnum):
-    """What happened to the patches stacked on the champion. PROMOTED: the tip became champion."""
+    """What happened to the patches stacked on the champion, or to some of them (`Decision.back_to`).
+
+    PROMOTED: the tip became champion. GIVEN_UP: it gave way to the champion, or to an earlier scaffold of the stack.
+    """
 
     OPEN = "open"
     PROMOTED = "promoted"
@@ -633,8 +636,9 @@ class Evidence:
 class Decision:
     """The gate's decision on one round, with a reason of one line.
 
-    `fate`: if the candidate is reverted, what happens to the patches stacked before it. `would_be`: of a
-    null copy, the verdict that a patch with its trials would have got; it changes nothing.
+    `fate`: if the candidate is reverted, what happens to the patches stacked before it. `back_to`: the round of the
+    stack whose candidate is the tip again, before the fate is that of the tip; the patches after it are given up.
+    `would_be`: of a null copy, the verdict that a patch with its trials would have got; it changes nothing.
     """
 
     verdict: Verdict
@@ -642,6 +646,7 @@ class Decision:
     fate: StackFate = StackFate.OPEN
     evidence: Evidence | None = None
     would_be: Verdict | None = None
+    back_to: int | None = None
 
     def __post_init__(self) -> None:
         if self.would_be is not None and (self.verdict, self.fate) != (Verdict.REVERT, StackFate.OPEN):
@@ -650,6 +655,8 @@ class Decision:
             raise ValueError(f"no verdict on a measured patch: {self.would_be}")
         if self.fate is not StackFate.OPEN and self.verdict is not Verdict.REVERT:
             raise ValueError(f"only a reverted round has a fate of the stack: {self.verdict}, {self.fate}")
+        if self.back_to is not None and (self.back_to < 1 or self.fate is StackFate.OPEN):
+            raise ValueError(f"no round that a stack goes back to: {self.back_to}, {self.fate}")
 
     @property
     def crowns(self) -> bool:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from evolve.gate.prior import Floats, Score
+from evolve.gate.levels import Score
+from evolve.gate.prior import Floats
 from evolve.gate.split_levels import SplitEvidence, SplitLevels
 
 # The share of patches that help on train alone, for the judgement of a single patch.
@@ -61,9 +62,9 @@ class Generalisation:
         """After the tip became champion."""
         return replace(self, levels=self.levels.as_champion())
 
-    def after_giving_up(self) -> Generalisation:
-        """After the stack was given up."""
-        return replace(self, levels=self.levels.back_to_champion())
+    def after_going_back(self, place: int) -> Generalisation:
+        """After the scaffold at this place of the line became the tip again."""
+        return replace(self, levels=self.levels.back_to(place))
 
     def with_doubtful_lead(self, error: float) -> Generalisation:
         """If the stack's lead may also be off by this standard error."""
@@ -79,7 +80,7 @@ class Generalisation:
 
     def raw_effects(self, scores: Sequence[Score]) -> tuple[float, float]:
         """A challenger's measured effects on train and validation, which have both run."""
-        tip = self.levels.mean[:2].tolist()
+        tip = self.levels.mean[-2:].tolist()
         train, validation = (score.value - score.weight * mean for score, mean in zip(scores, tip, strict=True))
         return train, validation
 

@@ -59,4 +59,4 @@ def _as_champion(rule: Rule) -> Rule:
     if not isinstance(rule, StackRule):
         return rule
     splits = rule.splits and rule.splits.after_promotion()
-    return replace(rule, luck=(0.0, 0.0), level=rule.level.as_champion(), stacked=0, splits=splits)
+    return replace(rule, luck=(0.0, 0.0), level=rule.level.as_champion(), earlier=(), splits=splits)

@@ -34,13 +34,15 @@ def decision_on(
     ends = {
         StackFate.OPEN: f"; {stacked} stacked, doubt {100 * evidence.doubt:.0f} %{lead}" if stacked else "",
         StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * evidence.doubt:.1f} %{lead}",
-        StackFate.GIVEN_UP: f"; the {standing.rule.stacked} stacked are dropped too: probably worse than the champion",
+        StackFate.GIVEN_UP: f"; {_given_up(standing, ruling)}",
     }
+    back_to = standing.earlier(ruling.left).round if ruling.left else None
     effect = f"{_points(stated.effect, stated.error)} against round {stated.parent}"
     reason = f"{effect} after {evidence.trials} trials: {ruling.why}"
     if standing.rule.settings.rule != "evolve":
         return Decision(verdict, reason, fate)
-    return Decision(verdict, reason + ends[ruling.fate], fate, Evidence(stated.effect, stated.error, evidence.doubt))
+    found = Evidence(stated.effect, stated.error, evidence.doubt)
+    return Decision(verdict, reason + ends[ruling.fate], fate, found, back_to=back_to)
 
 
 def _stated(
@@ -55,6 +57,14 @@ def _stated(
     stated = stated_effect(standing.tip, before, shown, names)
     estimate = ruling.assessment
     return stated or StatedEffect(estimate.effect, estimate.error, standing.tip.round)
+
+
+def _given_up(standing: Standing, ruling: Ruling) -> str:
+    """Which of the stacked patches are given up."""
+    if not ruling.left:
+        return f"the {standing.rule.stacked} stacked are dropped too: probably worse than the champion"
+    gone = standing.rule.stacked - ruling.left
+    return f"back to round {standing.earlier(ruling.left).round}, probably better without the {gone} stacked since then"
 
 
 def _points(effect: float, error: float) -> str:

@@ -59,7 +59,8 @@ class Assessment:
 class Ruling:
     """Whether the challenger is built upon, the fate of the stack (it included), and the rule after it.
 
-    `tip`: which of all scaffolds taken so far, the seed first, is the next parent; None where that follows.
+    `tip`: which of all scaffolds taken so far, the seed first, is the next parent; None where that follows. `left`: how
+    many of the patches stay stacked, if others are given up.
     """
 
     taken: bool
@@ -68,6 +69,7 @@ class Ruling:
     rule: Rule
     why: str
     tip: int | None = None
+    left: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from evolve.core.records import Decision, StackFate, TrialResult, Verdict
+from evolve.gate.ruling import Ruling
 from evolve.gate.stack_rule import StackRule
-from evolve.gate.standing import NeedTrials, Standing, by_slot, rewards_of
+from evolve.gate.standing import NeedTrials, Standing, TrialsOf, by_slot, rewards_of
 
 # Of tip and champion, at the end of a run: at most so many, and one for every two rounds after the second.
 LAST_PASSES = 8
@@ -15,21 +16,29 @@ LAST_PASSES = 8
 
 @dataclass(frozen=True)
 class Settled:
-    """What has become of the stack. `doubt`: as in `Assessment`; `standing`: after it."""
+    """What has become of the stack. `doubt`: as in `Assessment`; `standing`: after it.
+
+    `back_to`: the round whose candidate was the tip by then, if it is an earlier one; None: the tip of before.
+    """
 
     fate: StackFate
     doubt: float
     standing: Standing
+    back_to: int | None = None
 
     @property
     def words(self) -> str:
         """For the reason of a decision."""
         ends = {
             StackFate.OPEN: "",
-            StackFate.PROMOTED: f"; side by side with the champion: champion, doubt {100 * self.doubt:.1f} %",
+            StackFate.PROMOTED: f"; side by side with the champion: {self._promoted}, doubt {100 * self.doubt:.1f} %",
             StackFate.GIVEN_UP: "; side by side with the champion: what is stacked is dropped, probably worse",
         }
         return ends[self.fate]
+
+    @property
+    def _promoted(self) -> str:
+        return "champion" if self.back_to is None else f"round {self.back_to} is champion"
 
 
 def compare(standing: Standing, tip: Sequence[TrialResult], champion: Sequence[TrialResult]) -> NeedTrials | Standing:
@@ -66,37 +75,51 @@ def last_passes(rounds: int) -> int:
     return min(max(rounds - 2, 0) // 2, LAST_PASSES)
 
 
-def settle(
-    standing: Standing, tip: Sequence[TrialResult], champion: Sequence[TrialResult], passes: int = LAST_PASSES
-) -> NeedTrials | Settled:
+def settle(standing: Standing, trials: TrialsOf, passes: int = LAST_PASSES) -> NeedTrials | Settled:
     """Decide about what is stacked by at most so many passes of tip and champion.
+
+    A tip that gives way to an earlier scaffold of the stack leaves that one to be decided about.
+
+    Args:
+        trials: Gives all trials of a commit.
 
     Returns:
         The trials that are needed, or what has become of the stack: it may still be open.
     """
+    first = standing.tip
     for done in range(passes + 1):
         rule = standing.rule
         if not isinstance(rule, StackRule) or not rule.stacked:
             break
-        ruling = rule.ruling_on_stack()
+        ruling, standing = _ruled(standing, rule)
         if ruling.fate is not StackFate.OPEN or done == passes:
-            return Settled(ruling.fate, ruling.assessment.doubt, standing.after(ruling, standing.tip))
-        after = compare(standing, tip, champion)
+            back_to = None if ruling.fate is StackFate.GIVEN_UP or standing.tip == first else standing.tip.round
+            return Settled(ruling.fate, ruling.assessment.doubt, standing.after(ruling, standing.tip), back_to)
+        after = compare(standing, trials(standing.tip.commit), trials(standing.champion.commit))
         if isinstance(after, NeedTrials):
             return after
         standing = after
     return Settled(StackFate.OPEN, 0.0, standing)
 
 
+def _ruled(standing: Standing, rule: StackRule) -> tuple[Ruling, Standing]:
+    """The ruling on the stack, and the standing before it, once no tip gives way to another one of the stack."""
+    while (ruling := rule.ruling_on_stack()).left:
+        standing = standing.after(ruling, standing.tip)
+        assert isinstance(ruling.rule, StackRule)
+        rule = ruling.rule
+    return ruling, standing
+
+
 def decision_after(decision: Decision, settled: Settled) -> Decision:
     """The decision on a round after which the stack was settled."""
     if settled.fate is StackFate.OPEN:
         return decision
-    taken, reason = decision.verdict is Verdict.STACK, decision.reason + settled.words
+    taken, reason = decision.verdict is Verdict.STACK and settled.back_to is None, decision.reason + settled.words
     evidence = decision.evidence and replace(decision.evidence, doubt=settled.doubt)
     if taken and settled.fate is StackFate.PROMOTED:
         return Decision(Verdict.KEEP, reason, evidence=evidence)
-    return Decision(Verdict.REVERT, reason, settled.fate, evidence)
+    return Decision(Verdict.REVERT, reason, settled.fate, evidence, back_to=settled.back_to)
 
 
 def decisions_after(decisions: Sequence[Decision], settled: Settled) -> tuple[Decision, ...]:

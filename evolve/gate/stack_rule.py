@@ -1,7 +1,8 @@
 """The stack rule, over arrays: the evidence on the scaffolds that a run builds, and the decisions that follow.
 
 Rounds start from the *tip*: the champion and the patches stacked on it, each taken on weak evidence. The tip becomes
-champion once all that is stacked is worse with a small probability only; if it is probably worse, it is given up.
+champion once all that is stacked is worse with a small probability only. If it is probably worse than the champion or a
+scaffold between them, rounds go on from the best of these.
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ import numpy as np
 from evolve.core.config import GateConfig
 from evolve.core.records import StackFate, stable_hash
 from evolve.gate.generalise import Generalisation, Support, support
+from evolve.gate.levels import Levels, Score
 from evolve.gate.plan import Part, SuitePlan
-from evolve.gate.prior import EstimatedEffect, Floats, Level, Score, chance_of, first_prior, fit_prior, mixed_prior
+from evolve.gate.prior import EstimatedEffect, Floats, chance_of, first_prior, fit_prior, mixed_prior
 from evolve.gate.ruling import Assessment, NeedPart, Ruling
 from evolve.gate.seed_history import SeedHistory, last_pass, padded
 from evolve.gate.stages import Stage, stages
 from evolve.gate.task_difficulty import TaskDifficulty
 
 HARM = -0.01
-VAGUE = Level(0.5, 10.0)
+VAGUE = Levels.of(0.5, 10.0)
 # Of patches, by which the prior is learned; and after how many of them first, and how often at least.
 REMEMBERED = 400
 FIRST_LEARNED, LEARN_EVERY = 3, 100
@@ -47,6 +49,7 @@ LARGE, NEARLY = 0.1, 5.0
 CONTRADICTS = 2.0
 WORTH_IT = "likely to be worth it"
 TRAIN_ONLY = "helps only on train tasks"
+NO_BETTER = "probably worse than its parent"
 WAITS = "the stack waits for support by validation"
 
 
@@ -54,7 +57,7 @@ WAITS = "the stack waits for support by validation"
 class StackRule:
     """All evidence after some rounds. A value: the same trials in the same order give the same one.
 
-    `seeds`: results on the tip's seeds; `champion_seeds`: on the champion's, while another scaffold is the tip. `luck`:
+    `seeds`: results on the tip's seeds; `earlier`: on those of the scaffolds before it, the champion's first. `luck`:
     sums over pairs of trials on a shared seed, of the product and of the square of their residuals. `splits`: train and
     validation apart; None if that is switched off, or the suite lacks one of them. `salt`, and `rounds` so far: by them
     the plan of each round draws its tasks. `champion_level`: the champion's by trials of its own, while something is
@@ -65,28 +68,38 @@ class StackRule:
     plan: SuitePlan
     difficulty: TaskDifficulty
     seeds: SeedHistory
-    champion_seeds: SeedHistory
-    level: Level = VAGUE
+    earlier: tuple[SeedHistory, ...] = ()
+    level: Levels = VAGUE
     prior: Floats = field(default_factory=first_prior)
     tried: tuple[EstimatedEffect, ...] = ()
     learn_at: int = FIRST_LEARNED
     patches: int = 0
     luck: tuple[float, float] = (0.0, 0.0)
-    stacked: int = 0
     tip_trials: int = 0
     patch_trials: int = 0
     splits: Generalisation | None = None
     salt: int = 0
     rounds: int = 0
-    champion_level: Level | None = None
+    champion_level: Levels | None = None
     compared: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.earlier) != self.level.stacked:
+            raise ValueError(f"{self.level.stacked} patches are stacked, and {len(self.earlier)} scaffolds have seeds")
+        if self.splits is not None and self.splits.levels.stacked != self.level.stacked:
+            raise ValueError(f"{self.level.stacked} patches are stacked, and {self.splits.levels.stacked} by split")
 
     @classmethod
     def begin(cls, settings: GateConfig, plan: SuitePlan, salt: int = 0) -> StackRule:
         seeds = SeedHistory.begin(settings.most_passes, plan.count)
         splits = Generalisation.begin(len(plan.train), len(plan.validation)) if settings.generalise else None
         difficulty, plan = TaskDifficulty.empty(plan.count), plan.drawn(_draw(salt, 0))
-        return cls(settings, plan, difficulty, seeds, seeds, splits=splits, salt=salt)
+        return cls(settings, plan, difficulty, seeds, splits=splits, salt=salt)
+
+    @property
+    def stacked(self) -> int:
+        """How many patches lie between champion and tip."""
+        return self.level.stacked
 
     @property
     def own(self) -> tuple[Floats, ...]:
@@ -331,7 +344,7 @@ class StackRule:
 
         One that earns nothing is broken, one whose gain no patch has is something else: they tell nothing of the tip.
         """
-        after, estimate = self._remember(apart, score, self.level), self.level.effect(score)
+        after, estimate = self._remember(apart, score), self.level.effect(score)
         if not np.nansum(seen) or (estimate.effect > 0 and chance_of(estimate, self.prior) < IMPLAUSIBLE):
             return after
         level, _ = self.level.after_challenger(score, self.prior)
@@ -347,13 +360,13 @@ class StackRule:
         score, apart = self.score(seen), seen if apart is None else apart
         _, level = self.level.after_challenger(score, self.prior)
         after = replace(
-            self._remember(apart, score, level),
+            self._remember(apart, score),
+            level=level,
             difficulty=self.difficulty.with_rewards(apart, level.mean),
             seeds=self.seeds.for_next_tip(),
-            champion_seeds=self.champion_seeds if self.stacked else self.seeds,
+            earlier=(*self.earlier, self.seeds),
             champion_level=self.champion_level if self.stacked else self.level,
             compared=self.compared if self.stacked else 0,
-            stacked=self.stacked + 1,
             splits=self.splits and self.splits.after_taken(self._split_scores(apart), self.prior),
         )
         return self._settle(apart, score, after, taken=True, why=why)
@@ -368,10 +381,12 @@ class StackRule:
         lead, error = self.level.lead if self.stacked else None, math.sqrt(self.level.lead_variance)
         assessment = Assessment(estimate.effect, estimate.error, self.level.behind(HARM), trials, lead, error)
         better = self._is_better()
+        if (left := self._better_earlier()) is not None:
+            if taken and left and left == self.stacked - 1:
+                return Ruling(False, StackFate.OPEN, assessment, self._back_to(left), f"{why}; {NO_BETTER}")
+            return Ruling(False, StackFate.GIVEN_UP, assessment, self._back_to(left), why, left=left)
         if better and self._is_supported():
             return Ruling(taken, StackFate.PROMOTED, assessment, self._promoted(), why)
-        if self.stacked and self.level.behind(0.0) >= self.settings.give_up:
-            return Ruling(False, StackFate.GIVEN_UP, assessment, self._given_up(), why)
         return Ruling(taken, StackFate.OPEN, assessment, self, f"{why}; {WAITS}" if better else why)
 
     def for_next_round(self) -> StackRule:
@@ -411,7 +426,7 @@ class StackRule:
             level=self.level.in_new_epoch(),
             splits=self.splits and self.splits.in_new_epoch(),
             seeds=self.seeds.in_new_epoch(),
-            champion_seeds=self.champion_seeds.in_new_epoch(),
+            earlier=tuple(seeds.in_new_epoch() for seeds in self.earlier),
             champion_level=None,
         )
 
@@ -470,22 +485,30 @@ class StackRule:
         after = replace(ruling.rule, level=self.level.after_gain(gain.effect, gain.error))
         return replace(ruling, rule=after)
 
+    def _better_earlier(self) -> int | None:
+        """The place of the scaffold before the tip that rounds should go on from; None: it is the tip."""
+        if not self.stacked:
+            return None
+        best = self.level.best_earlier() if self.settings.step_back else 0
+        worse = any(self.level.behind(0.0, place) >= self.settings.give_up for place in {0, best})
+        return best if worse else None
+
     def _promoted(self) -> StackRule:
         splits = self.splits and self.splits.after_promotion()
-        return replace(self, level=self.level.as_champion(), stacked=0, splits=splits)
+        return replace(self, level=self.level.as_champion(), earlier=(), splits=splits)
 
-    def _given_up(self) -> StackRule:
-        splits = self.splits and self.splits.after_giving_up()
-        return replace(self, level=self.level.back_to_champion(), seeds=self.champion_seeds, stacked=0, splits=splits)
+    def _back_to(self, place: int) -> StackRule:
+        """The rule once the scaffold at this place of the line is the tip again."""
+        splits = self.splits and self.splits.after_going_back(place)
+        level, seeds, earlier = self.level.back_to(place), self.earlier[place], self.earlier[:place]
+        return replace(self, level=level, seeds=seeds, earlier=earlier, splits=splits)
 
-    def _remember(self, seen: Floats, score: Score, level: Level) -> StackRule:
+    def _remember(self, seen: Floats, score: Score) -> StackRule:
         """Remember the challenger, for the prior and for the shared luck."""
         tried = (*self.tried, self.level.effect(score))[-REMEMBERED:]
         luck = self._luck_with(seen)
-        after = replace(
-            self, level=level, tried=tried, luck=luck, patch_trials=self.patch_trials + int((~np.isnan(seen)).sum())
-        )
-        return after._with_learned_prior()
+        trials = int((~np.isnan(seen)).sum())
+        return replace(self, tried=tried, luck=luck, patch_trials=self.patch_trials + trials)._with_learned_prior()
 
     def _luck_with(self, seen: Floats) -> tuple[float, float]:
         """The sums with this challenger's pairs.

@@ -23,6 +23,8 @@ from evolve.gate.stack_rule import StackRule
 from evolve.gate.voids import Slot, slot_of
 
 Trials = Mapping[Slot, TrialResult]
+# All trials of a commit.
+TrialsOf = Callable[[str], Sequence[TrialResult]]
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,18 @@ class Standing:
         first = first_attempt_again(candidate) if part.again else self.first if first is None else first
         return tuple((self.tasks[index].name, first + part.attempt) for index in part.tasks)
 
+    def earlier(self, place: int) -> Candidate:
+        """The scaffold at this place of the line from champion to tip, the champion at 0."""
+        by_commit, found = {one.commit: one for one in self.taken}, self.tip
+        for _ in range(self.rule.stacked - place if place else 0):
+            assert found.parent is not None
+            found = by_commit[found.parent]
+        return found if place else self.champion
+
     def after(self, ruling: Ruling, candidate: Candidate) -> Standing:
         taken = (*self.taken, candidate) if ruling.taken else self.taken
-        tip = candidate if ruling.taken else self.champion if ruling.fate is StackFate.GIVEN_UP else self.tip
+        tip = candidate if ruling.taken else self.tip
+        tip = self.earlier(ruling.left) if ruling.fate is StackFate.GIVEN_UP else tip
         champion = tip if ruling.fate is StackFate.PROMOTED else self.champion
         tip = tip if ruling.tip is None else taken[ruling.tip]
         return replace(self, rule=ruling.rule, champion=champion, tip=tip, taken=taken, waiting=(), idle=False)

@@ -11,17 +11,17 @@ from typing import TypeVar
 from evolve import gate
 from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
-from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TrialResult, Verdict
+from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, Verdict
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot
 from evolve.gate.aims import Aims
 from evolve.gate.ruling import RuleMaker
 from evolve.gate.settling import LAST_PASSES, Settled, compare, decisions_after, settle
+from evolve.gate.standing import TrialsOf
 from evolve.loop.measuring import Measurer, Parent
 from evolve.store import RoundRow
 from evolve.suite.tasks import Suite
 
 Answer = TypeVar("Answer")
-TrialsOf = Callable[[str], Sequence[TrialResult]]
 Texts = Callable[[str], Mapping[str, str]]
 
 
@@ -115,7 +115,7 @@ def compare_ends(measurer: Measurer, standing: Standing) -> Standing:
 
 
 def _settle(standing: Standing, trials: TrialsOf, passes: int = LAST_PASSES) -> NeedTrials | Settled:
-    return settle(standing, trials(standing.tip.commit), trials(standing.champion.commit), passes)
+    return settle(standing, trials, passes)
 
 
 def _compare(standing: Standing, trials: TrialsOf) -> NeedTrials | Standing:
@@ -220,8 +220,8 @@ def _judged(
     return settled.standing, tuple(zip(measured, decisions, strict=True))
 
 
-def _outcomes(decisions: Sequence[Decision]) -> list[tuple[Verdict, StackFate]]:
-    return [(decision.verdict, decision.fate) for decision in decisions]
+def _outcomes(decisions: Sequence[Decision]) -> list[tuple[Verdict, StackFate, int | None]]:
+    return [(decision.verdict, decision.fate, decision.back_to) for decision in decisions]
 
 
 def _answered(answer: NeedTrials | Answer) -> Answer:

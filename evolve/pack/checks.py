@@ -204,7 +204,7 @@ def _differences(row: RoundRow, decision: Decision, same: bool) -> Iterator[str]
     stored = row.decision
     if stored is None:
         return
-    for field in ("verdict", "fate", "would_be", *(("reason",) if same else ())):
+    for field in ("verdict", "fate", "back_to", "would_be", *(("reason",) if same else ())):
         if getattr(stored, field) != getattr(decision, field):
             yield f"round {row.number}: its {field.replace('_', ' ')} does not follow from its trials"
             return

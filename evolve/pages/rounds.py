@@ -184,6 +184,8 @@ def tips_of(rounds: Sequence[RoundRow]) -> dict[int, int]:
             tip = row.number
         if row.decision.fate is StackFate.GIVEN_UP:
             tip = champion
+        if row.decision.back_to is not None:
+            tip = row.decision.back_to
         if row.decision.crowns:
             champion = tip
         tips[row.number] = tip

@@ -82,4 +82,6 @@ def tip_round(history: Sequence[Row]) -> int:
             tip = row["round"]
         if row["fate"] == "given_up":
             tip = row["champion_round"]
+        if row["back_to"] is not None:
+            tip = row["back_to"]
     return tip

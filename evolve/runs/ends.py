@@ -13,13 +13,17 @@ ACCEPTED = (Verdict.BASELINE, Verdict.KEEP, Verdict.STACK)
 def ends_of(rounds: Iterable[Decided]) -> tuple[Candidate, Candidate] | None:
     """A run's champion and tip, by its decisions; None before the first one."""
     champion = tip = None
+    taken = dict[int, Candidate]()
     for row in rounds:
         if row.decision is None:
             continue
         if row.decision.verdict in ACCEPTED:
-            tip = row.candidate
+            assert row.candidate is not None
+            tip = taken[row.candidate.round] = row.candidate
         if row.decision.fate is StackFate.GIVEN_UP:
             tip = champion
+        if row.decision.back_to is not None:
+            tip = taken[row.decision.back_to]
         if row.decision.crowns:
             champion = tip
     return (champion, tip) if champion and tip else None

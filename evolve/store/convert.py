@@ -132,7 +132,8 @@ def _joined(values: Iterable[str]) -> str:
 def decision_values(decision: Decision) -> Values:
     evidence = {name: decision.evidence and getattr(decision.evidence, name) for name in EVIDENCE}
     facts = {"verdict": decision.verdict.value, "reason": decision.reason, "fate": decision.fate.value}
-    return {**facts, **evidence, "would_be": decision.would_be and decision.would_be.value}
+    would_be = decision.would_be and decision.would_be.value
+    return {**facts, **evidence, "would_be": would_be, "back_to": decision.back_to}
 
 
 def trial_values(result: TrialResult) -> Values:
@@ -329,7 +330,8 @@ def split_values(text: str) -> tuple[str, ...]:
 def decision_from(row: Row) -> Decision:
     evidence = None if row["error"] is None else Evidence(*(row[column] for column in EVIDENCE))
     would_be = row["would_be"] and Verdict(row["would_be"])
-    return Decision(Verdict(row["verdict"]), row["reason"], StackFate(row["fate"]), evidence, would_be)
+    fate = StackFate(row["fate"])
+    return Decision(Verdict(row["verdict"]), row["reason"], fate, evidence, would_be, row["back_to"])
 
 
 def round_outline_from(row: Row) -> RoundOutline:

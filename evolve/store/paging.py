@@ -28,7 +28,7 @@ _ROUND_COLUMNS = (
     round_.c.number, round_.c.parent_round, round_.c.started_at, round_.c.race, candidate.c.commit_sha,
     proposal.c.hypothesis, proposal.c.null_copy, proposal.c.ablates, proposal.c.merges, proposal.c.cost_usd,
     decision.c.verdict, decision.c.fate, decision.c.reason, decision.c.effect, decision.c.error, decision.c.doubt,
-    decision.c.decided_at, decision.c.would_be,
+    decision.c.decided_at, decision.c.would_be, decision.c.back_to,
 )  # fmt: skip
 # By which rounds can be sorted: all in tables with one row for each round.
 ROUND_ORDERS = {

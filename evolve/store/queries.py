@@ -120,14 +120,14 @@ def candidates_of_milestones(run: str) -> Query:
 
 
 def champion(run: str) -> Query:
-    """The last accepted candidate, up to the last round that made a champion: later stacked patches don't count."""
+    """What the last round that made a champion made it of: its own candidate, or the tip of then."""
     kept = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value))
-    makes_champion = or_(kept, decision.c.fate == StackFate.PROMOTED.value)
-    last = select(func.max(decision.c.round)).where(decision.c.run_id == run, makes_champion).scalar_subquery()
-    accepted = decision.c.verdict.in_((Verdict.KEEP.value, Verdict.BASELINE.value, Verdict.STACK.value))
-    same_round = (decision.c.run_id == candidate.c.run_id) & (decision.c.round == candidate.c.round)
-    query = candidates(run).join(decision, same_round).where(accepted, candidate.c.round <= last)
-    return query.order_by(None).order_by(candidate.c.round.desc()).limit(1)
+    made = case((kept, decision.c.round), else_=func.coalesce(decision.c.back_to, round_.c.parent_round))
+    same_round = (decision.c.run_id == round_.c.run_id) & (decision.c.round == round_.c.number)
+    crowned = select(made).join(round_, same_round)
+    crowned = crowned.where(decision.c.run_id == run, or_(kept, decision.c.fate == StackFate.PROMOTED.value))
+    last = crowned.order_by(decision.c.round.desc()).limit(1).scalar_subquery()
+    return candidates(run).where(candidate.c.round == last)
 
 
 def candidate_key(run: str, commit: str) -> Query:
@@ -199,7 +199,7 @@ def open_rounds(run: str) -> Query:
 def round_marks(run: str, first: int) -> Query:
     """Of the rounds from `first` on: what their standing depends on besides trials, one column each."""
     race = func.coalesce(round_.c.race, round_.c.number)
-    columns = (round_.c.number, race, decision.c.verdict, decision.c.fate, candidate.c.commit_sha)
+    columns = (round_.c.number, race, decision.c.verdict, decision.c.fate, decision.c.back_to, candidate.c.commit_sha)
     query = select(*columns, _parent.c.commit_sha.label("parent_commit"), proposal.c.ablates).select_from(round_)
     for table in (decision, candidate, proposal):
         query = query.outerjoin(table, and_(table.c.run_id == round_.c.run_id, table.c.round == round_.c.number))

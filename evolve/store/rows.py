@@ -83,6 +83,7 @@ class RoundMark(NamedTuple):
     race: int
     verdict: str | None
     fate: str | None
+    back_to: int | None
     commit: str | None
     parent: str | None
     ablates: int | None

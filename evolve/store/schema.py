@@ -313,6 +313,7 @@ decision = Table(
     Column("error", Double),
     Column("doubt", Double),
     Column("would_be", Text),
+    Column("back_to", Integer),
     _of_round("round"),
     _one_of("verdict", Verdict),
     _one_of("fate", StackFate),
@@ -321,6 +322,7 @@ decision = Table(
     CheckConstraint("error >= 0 AND doubt >= 0 AND doubt <= 1", name="evidence_range"),
     CheckConstraint("(round = 0) = (verdict = 'baseline')", name="baseline"),
     CheckConstraint("would_be IN ('keep', 'stack', 'revert')", name="would_be"),
+    CheckConstraint("back_to IS NULL OR (back_to >= 1 AND back_to < round AND fate <> 'open')", name="back_to"),
     _utc("decided_at"),
 )
 

@@ -12,4 +12,4 @@ VIEWS: dict[str, tuple[str, ...]] = {
 }
 
 # The file with the SQL of the view `history`, of which readers may want a part.
-HISTORY_FILE = "0015_history.sql"
+HISTORY_FILE = "0016_history.sql"

@@ -145,7 +145,7 @@ def round_facts(shown: RoundRow, decided_at: str | None) -> dict[str, Any]:
     said = ("hypothesis", "prediction", "note", "fixes", "breaks", "ablates", "merges", "null_copy", "transcript")
     return {
         **{name: getattr(proposal, name) for name in said},
-        **{name: decision and getattr(decision, name) for name in ("verdict", "reason", "fate", "would_be")},
+        **{name: decision and getattr(decision, name) for name in ("verdict", "reason", "fate", "back_to", "would_be")},
         **{name: evidence and getattr(evidence, name) for name in ("effect", "error", "doubt")},
         "parent_round": shown.parent and shown.parent.round,
         "commit_sha": candidate and candidate.commit,
