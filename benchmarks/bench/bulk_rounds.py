@@ -138,7 +138,8 @@ class Bulk:
         for number in numbers:
             standing = measure_tip(self.trials, compare_ends(self.trials, standing))  # type: ignore[arg-type]
             standing = self._round(standing, texts, number)
-            for commit in [commit for commit in texts if commit not in (standing.tip.commit, standing.champion.commit)]:
+            kept = {one.commit for one in (standing.champion, *standing.line)}
+            for commit in [commit for commit in texts if commit not in kept]:
                 del texts[commit]
             if number % FLUSH == 0:
                 self.flush()

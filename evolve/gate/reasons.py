@@ -36,7 +36,7 @@ def decision_on(
         StackFate.PROMOTED: f"; champion with {stacked} stacked, doubt {100 * evidence.doubt:.1f} %{lead}",
         StackFate.GIVEN_UP: f"; {_given_up(standing, ruling)}",
     }
-    back_to = standing.earlier(ruling.left).round if ruling.left else None
+    back_to = standing.line[ruling.left].round if ruling.left else None
     effect = f"{_points(stated.effect, stated.error)} against round {stated.parent}"
     reason = f"{effect} after {evidence.trials} trials: {ruling.why}"
     if standing.rule.settings.rule != "evolve":
@@ -64,7 +64,7 @@ def _given_up(standing: Standing, ruling: Ruling) -> str:
     if not ruling.left:
         return f"the {standing.rule.stacked} stacked are dropped too: probably worse than the champion"
     gone = standing.rule.stacked - ruling.left
-    return f"back to round {standing.earlier(ruling.left).round}, probably better without the {gone} stacked since then"
+    return f"back to round {standing.line[ruling.left].round}, probably better without the {gone} stacked since then"
 
 
 def _points(effect: float, error: float) -> str:

@@ -120,18 +120,20 @@ class Standing:
         first = first_attempt_again(candidate) if part.again else self.first if first is None else first
         return tuple((self.tasks[index].name, first + part.attempt) for index in part.tasks)
 
-    def earlier(self, place: int) -> Candidate:
-        """The scaffold at this place of the line from champion to tip, the champion at 0."""
-        by_commit, found = {one.commit: one for one in self.taken}, self.tip
-        for _ in range(self.rule.stacked - place if place else 0):
-            assert found.parent is not None
-            found = by_commit[found.parent]
-        return found if place else self.champion
+    @property
+    def line(self) -> tuple[Candidate, ...]:
+        """The scaffolds from champion to tip: each of the others patches the one before."""
+        by_commit, found = {one.commit: one for one in self.taken}, [self.tip]
+        while len(found) <= self.rule.stacked:
+            parent = found[-1].parent
+            assert parent is not None
+            found.append(by_commit[parent])
+        return tuple(reversed(found))
 
     def after(self, ruling: Ruling, candidate: Candidate) -> Standing:
         taken = (*self.taken, candidate) if ruling.taken else self.taken
         tip = candidate if ruling.taken else self.tip
-        tip = self.earlier(ruling.left) if ruling.fate is StackFate.GIVEN_UP else tip
+        tip = self.line[ruling.left] if ruling.fate is StackFate.GIVEN_UP else tip
         champion = tip if ruling.fate is StackFate.PROMOTED else self.champion
         tip = tip if ruling.tip is None else taken[ruling.tip]
         return replace(self, rule=ruling.rule, champion=champion, tip=tip, taken=taken, waiting=(), idle=False)
