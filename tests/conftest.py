@@ -56,7 +56,7 @@ FIRST = (
 # Where most of a test's time is its own, not a fixture's. TOGETHER: its tests of one parameter share a long run.
 SPREAD = ("adversarial/", "e2e/", "integration/", "faults/test_kills.py")
 TOGETHER = "e2e/test_secrets.py"
-WAITING = ("test_store", "test_room", "test_disk", "test_migrations")
+WAITING = ("test_store", "test_room", "test_disk", "test_migrations", "test_demo")
 # Beginnings of the reasons for a skip that `--strict-skips` accepts: what a machine may lack.
 ACCEPTED_SKIPS = (
     "only root can",

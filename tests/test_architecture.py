@@ -103,7 +103,7 @@ CONSTANT_CALLS = {
 PATH_METHODS = {"parent", "with_name", "joinpath"}
 EXTRA_CALLS = {
     "embedded": ("prompt_sentence",),  # makes one idiom of the proposer out of its sentences
-    "gate": ("np.array", "np.linspace", "Level"),
+    "gate": ("np.array", "np.linspace", "slice", "Levels.of"),
     "cli": ("typer.*", "app.*", "*_app.*", "option", "table_option", "free_table_option"),
     "__main__": ("main", "app", "sys.exit"),
     "store": (

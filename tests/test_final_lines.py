@@ -16,7 +16,7 @@ def row(
     reason: str = "",
 ) -> Any:
     decision = {"verdict": verdict, "fate": fate, "doubt": doubt, "reason": reason}
-    return {"round": number, "champion_round": champion, **decision}
+    return {"round": number, "champion_round": champion, "back_to": None, **decision}
 
 
 LINEAGE = [{"round": number, "depth": depth} for number, depth in ((0, 0), (1, 1), (2, 2), (3, 3), (5, 3))]
