@@ -176,6 +176,11 @@ def test_a_claim_against_all_opponents_is_resumed_and_repeated_without_trials(pl
     assert len(facts(found)["comparisons"]) == len(words)
 
 
+def test_the_best_of_one_sample_is_the_seed_and_is_compared_once(played: Settings) -> None:
+    [plan] = comparing.claim_plans(played, ClaimRequest(("seed", "best-of-1"), attempts=1))
+    assert [(arm.name, arm.samples) for arm in plan.arms] == [("champion", 1), ("seed", 1)]
+
+
 def test_another_suite_and_another_model_are_measured_by_themselves(played: Settings, tmp_path: Path) -> None:
     request = ClaimRequest(("seed", "best-of-2"), ("embedded",), (tmp_path / "tasks",), 2)
     first, second, third = comparing.claim_plans(played, request)

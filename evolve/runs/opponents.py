@@ -66,7 +66,7 @@ def check_opponent(word: str) -> None:
 
 
 def arm_of(word: str, pair: Pair, store: Store, runs: Path, suite: Suite) -> Arm:
-    """The arm of one opponent; its commit is in the repository of the run.
+    """The arm of one opponent; its commit is in the repository of the run. The best of one sample is the seed.
 
     Args:
         word: As the user named it.
@@ -78,7 +78,7 @@ def arm_of(word: str, pair: Pair, store: Store, runs: Path, suite: Suite) -> Arm
         return Arm(SEED, pair.seed)
     if match := BEST_OF.fullmatch(word):
         samples = pair.samples if match[1] == "k" else int(match[1])
-        return Arm(f"best-of-{samples}", pair.seed, samples)
+        return Arm(f"best-of-{samples}" if samples > 1 else SEED, pair.seed, samples)
     contents = _contents(word, pair, store, runs, suite, lineage)
     commit = lineage.commit_contents(pair.row.id, pair.seed, contents, f"Opponent: {word}", pair.row.created_at)
     return Arm(word, commit)
