@@ -17,7 +17,7 @@ import numpy as np
 from gates.ours import Search
 from gates.world import BudgetSpent, Floats, Mix, Scaffold, World
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 
 TRAIN, VALIDATION = 28, 16
 OTHERS = Mix(null=0.70, harmful=0.25, broken=0.05, helpful=0.0)

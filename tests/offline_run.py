@@ -9,7 +9,8 @@ import pytest
 
 from evolve import llm
 from evolve.core.caps import Caps
-from evolve.core.config import GateConfig, RunConfig
+from evolve.core.config import RunConfig
+from evolve.core.gate_config import GateConfig
 from evolve.loop.watcher import SilentWatcher
 from evolve.runs import opening
 from tests.faults import victim

@@ -20,7 +20,8 @@ import pytest
 from evolve import llm
 from evolve.cli import main
 from evolve.core.caps import Caps
-from evolve.core.config import GateConfig, RunConfig
+from evolve.core.config import RunConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Split
 from evolve.loop.watcher import SilentWatcher
 from evolve.pack.archive import open_pack

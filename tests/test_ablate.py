@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Candidate, Decision, Proposal, Verdict
 from evolve.loop.ablate import ablation_candidates, is_due
 from evolve.loop.history import History

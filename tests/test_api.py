@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 import pytest
 
 import evolve
-from evolve.core.config import GateConfig, RunConfig
+from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Decision, FileEdit, Proposal, Split, Verdict
 from evolve.gate.greedy import Greedy
 from evolve.gate.plan import SuitePlan

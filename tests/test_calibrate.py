@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Fault, Split, TrialResult, Usage
 from evolve.gate import TaskSlot
 from evolve.gate.calibrate import (

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from evolve.core.config import TASK_SECONDS, Difference, GateConfig, RunConfig, TrialLimits
+from evolve.core.config import TASK_SECONDS, Difference, RunConfig, TrialLimits
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Limits, SandboxSpec
 
 

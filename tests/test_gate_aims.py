@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.config import GateConfig, RunConfig
+from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Candidate, Split, TrialResult, Usage, Verdict, stable_hash
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip
 from evolve.gate.aims import Aims, Answer, broken_bound, concerns, looks, not_worse, quantile

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evolve.core.config import RULE_VERSION, GateConfig, RunConfig
+from evolve.core.config import RunConfig
+from evolve.core.gate_config import RULE_VERSION, GateConfig
 from evolve.core.records import Candidate, Split, StackFate, TrialResult
 from evolve.gate import Entrant, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip, stack_rule
 from evolve.gate.conditions import _without

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import TrialCondition, TrialResult
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, initial_standing, judge, learn_tip
 from evolve.gate.epochs import MOST_VALUES, Epochs

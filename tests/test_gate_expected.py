@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evolve.core.config import GateConfig
 from evolve.core.errors import BadInput
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Candidate, Split
 from evolve.gate import TaskSlot, initial_standing
 from evolve.gate.expected import expected_gain, least_gain

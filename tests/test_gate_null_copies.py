@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from evolve.core.attempts import ATTEMPTS_PER_TIP
-from evolve.core.config import GateConfig, RunConfig
+from evolve.core.config import RunConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Candidate, Decision, Evidence, Split, StackFate, TrialResult, Verdict
 from evolve.gate import Entrant, Judgement, NeedTrials, Standing, TaskSlot, initial_standing, judge, learn_tip
 from evolve.gate.null_copies import is_null_round, judge_copy

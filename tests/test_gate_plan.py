@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.config import RULE_VERSION, GateConfig, RunConfig
+from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput
+from evolve.core.gate_config import RULE_VERSION, GateConfig
 from evolve.core.records import Candidate, Split, TrialResult
 from evolve.gate import Entrant, Judgement, NeedTrials, TaskSlot, begin_rule, initial_standing, judge, learn_tip
 from evolve.gate.plan import PASS_TRIALS, Part, SuitePlan, plan

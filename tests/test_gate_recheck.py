@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evolve.core.attempts import AGAIN, ATTEMPTS_PER_TIP, FRESH, first_attempt_again
-from evolve.core.config import GateConfig, RunConfig
+from evolve.core.config import RunConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Split, StackFate, Verdict
 from evolve.gate import Entrant, NeedTrials, Standing, initial_standing, judge
 from evolve.gate.prior import EFFECTS, EstimatedEffect, first_prior, fit_prior

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import StackFate
 from evolve.gate import prior
 from evolve.gate.levels import Levels, Score

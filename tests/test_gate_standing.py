@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
 from evolve.core.attempts import first_attempt, first_attempt_again
-from evolve.core.config import GateConfig, RunConfig
+from evolve.core.config import RunConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import (
     Candidate,
     Fault,

@@ -24,7 +24,8 @@ from evolve.analysis import REMEMBERED, RoundFacts, format_memory, task_changes
 from evolve.budget import kept_spending, run_budget
 from evolve.core.caps import Caps
 from evolve.core.clock import now
-from evolve.core.config import GateConfig, RunConfig
+from evolve.core.config import RunConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TaskImage, Verdict, stable_hash
 from evolve.gate import Standing
 from evolve.gate.aims import Aims, Spent

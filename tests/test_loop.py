@@ -18,8 +18,9 @@ import pytest
 from evolve.budget import run_budget
 from evolve.core.attempts import ATTEMPTS_PER_TIP, first_fresh_attempt
 from evolve.core.caps import Caps
-from evolve.core.config import GateConfig, RunConfig
+from evolve.core.config import RunConfig
 from evolve.core.errors import BadInput, BudgetExhausted, InfraError
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Split, TaskImage, TrialResult, TrialSpec, Usage, Verdict, stable_hash
 from evolve.guard import Vocabulary
 from evolve.guard.leaks import STRONG, Sign

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from evolve.core.config import GateConfig
 from evolve.core.errors import BadInput, Locked
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Verdict
 from evolve.host.locks import hold_lock
 from evolve.loop.watcher import SilentWatcher

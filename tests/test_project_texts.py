@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.core.config import GateConfig, TrialLimits
+from evolve.core.config import TrialLimits
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import SandboxSpec, Split
 from evolve.project.starts import python_start
 from evolve.project.texts import add_to_split, evolve_toml, scaffold_toml, suite_toml

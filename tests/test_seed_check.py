@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from evolve.core.config import GateConfig
 from evolve.core.errors import BadInput
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Outcome, Split, TrialResult, TrialSpec, Usage
 from evolve.gate import TaskSlot, calibrate
 from evolve.loop.seed_check import FIRST_TRIALS, common_problem, end_of_output

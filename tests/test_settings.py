@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from evolve.core.config import GateConfig, RunConfig, TrialLimits
+from evolve.core.config import RunConfig, TrialLimits
 from evolve.core.errors import BadInput
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import SandboxSpec
 from evolve.runs.settings import Settings, described, read_settings, table
 

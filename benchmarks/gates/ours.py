@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from evolve.core.attempts import AGAIN, ATTEMPTS_PER_TIP
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import StackFate
 from evolve.gate.plan import PASS_TRIALS, Part, plan
 from evolve.gate.race import Challenger, RaceResult, race

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from gates.archives import dgm, sica
 from gates.clades import Huxley
 from gates.greedy import Greedy, cmh_winner

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from evolve.api import running
 from evolve.api.results import Calibration, Replay, Result, split_of
 from evolve.api.stored import Run
-from evolve.core.config import GateConfig
 from evolve.core.errors import BadInput
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Split
 from evolve.executor.protocol import Executor
 from evolve.gate.claim import Claim

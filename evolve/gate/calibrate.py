@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Candidate, TrialResult
 from evolve.gate import TaskSlot, begin_rule, initial_standing
 from evolve.gate.plan import PASS_TRIALS, Part

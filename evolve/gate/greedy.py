@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import StackFate
 from evolve.gate.plan import Part, SuitePlan
 from evolve.gate.prior import Floats

@@ -181,4 +181,4 @@ class Levels:
     def _of(self, places: slice) -> Levels:
         covariances = self.covariances[places, places].copy()
         covariances[-1, -1] = max(float(covariances[-1, -1]), LEAST_VARIANCE)
-        return Levels(self.means[places], covariances)
+        return Levels(self.means[places].copy(), covariances)

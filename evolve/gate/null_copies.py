@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Decision, TrialResult, Verdict, stable_hash
 from evolve.gate.deciding import judge
 from evolve.gate.ruling import Rule

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import StackFate, stable_hash
 from evolve.gate.greedy import whole_passes
 from evolve.gate.plan import SuitePlan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import StackFate
 from evolve.gate.plan import Part, SuitePlan
 from evolve.gate.prior import Floats

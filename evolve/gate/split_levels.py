@@ -147,7 +147,7 @@ class SplitLevels:
 
     def _of(self, places: slice) -> SplitLevels:
         """The belief about a part of the line."""
-        return replace(self, mean=self.mean[places], covariance=self.covariance[places, places])
+        return replace(self, mean=self.mean[places].copy(), covariance=self.covariance[places, places].copy())
 
     def _with_tip(self, mean: Floats, covariance: Floats) -> SplitLevels:
         """The belief with other levels of the tip; the others follow by regression."""

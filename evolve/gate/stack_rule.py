@@ -14,7 +14,7 @@ from itertools import count
 
 import numpy as np
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import StackFate, stable_hash
 from evolve.gate.generalise import Generalisation, Support, support
 from evolve.gate.levels import Levels, Score

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from evolve.core.attempts import first_attempt, first_attempt_again
-from evolve.core.config import RULE_VERSION, GateConfig
 from evolve.core.errors import BadInput
+from evolve.core.gate_config import RULE_VERSION, GateConfig
 from evolve.core.records import Candidate, Decision, Split, StackFate, TrialResult, stable_hash
 from evolve.gate.aims import Aims
 from evolve.gate.epochs import Epochs

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 KIND = "kind"
 # Where the classes are whose values may be read.
-OWN = ("evolve.gate.", "evolve.core.records", "evolve.core.config")
+OWN = ("evolve.gate.", "evolve.core.records", "evolve.core.gate_config")
 
 
 class NotWritable(TypeError):

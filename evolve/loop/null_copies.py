@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import Candidate, Decision, Proposal
 from evolve.gate import NeedTrials, Standing
 from evolve.gate.null_copies import is_null_round, judge_copy

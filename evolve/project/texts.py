@@ -7,7 +7,8 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from evolve.core.config import GateConfig, TrialLimits
+from evolve.core.config import TrialLimits
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import SandboxSpec, Split, SuiteProfile
 from evolve.project.quoting import quoted
 from evolve.project.starts import Start

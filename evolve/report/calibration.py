@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evolve.core.config import GateConfig
+from evolve.core.gate_config import GateConfig
 from evolve.gate.calibrate import GAINS, Cost, Noise, Power
 
 SHOWN_TASKS = 12

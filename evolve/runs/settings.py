@@ -23,8 +23,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from evolve.core.config import SETTINGS_FILE, GateConfig, GraderLimits, Objective, RunConfig, TrialLimits
+from evolve.core.config import SETTINGS_FILE, GraderLimits, Objective, RunConfig, TrialLimits
 from evolve.core.errors import BadInput
+from evolve.core.gate_config import GateConfig
 from evolve.core.invalid import first_fault, shown_value
 from evolve.core.records import SandboxSpec
 from evolve.core.task_format import CPUS, DISK_MB, MEMORY_MB

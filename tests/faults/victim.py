@@ -22,7 +22,8 @@ from evolve.budget.metered import Metered
 from evolve.cli import main as guarded
 from evolve.cli.options import app
 from evolve.core.caps import Caps
-from evolve.core.config import GateConfig, RunConfig
+from evolve.core.config import RunConfig
+from evolve.core.gate_config import GateConfig
 from evolve.core.records import (  # fmt: skip
     Outcome,
     SandboxSpec,
