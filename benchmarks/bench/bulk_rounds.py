@@ -84,7 +84,7 @@ class FastImport:
 
 @dataclass
 class Trials:
-    """Stands in for the measurer: makes trials when they are asked for, and keeps those of the tip in memory."""
+    """Stands in for the measurer: makes trials when they are asked for, and keeps those of champion to tip in memory."""
 
     suite: Suite
     seed: int
@@ -107,6 +107,11 @@ class Trials:
                     trial = result(commit, self.skills[commit], task, self.splits[task], attempt, seed)
                     self.known[commit].append(trial)
                     self.new.append(trial)
+
+
+def commits_of(standing: Standing) -> set[str]:
+    """The commits that may be challenged later on: those from champion to tip."""
+    return {one.commit for one in (standing.champion, *standing.line)}
 
 
 @dataclass
@@ -138,7 +143,7 @@ class Bulk:
         for number in numbers:
             standing = measure_tip(self.trials, compare_ends(self.trials, standing))  # type: ignore[arg-type]
             standing = self._round(standing, texts, number)
-            kept = {one.commit for one in (standing.champion, *standing.line)}
+            kept = commits_of(standing)
             for commit in [commit for commit in texts if commit not in kept]:
                 del texts[commit]
             if number % FLUSH == 0:
@@ -156,7 +161,7 @@ class Bulk:
         if number % REFUSED_ONE_IN == 0:
             self._decide(number, Decision(Verdict.REFUSED, "it changes nothing that is measured"))
             after = judge_challengers(self.trials, standing, []).standing  # type: ignore[arg-type]
-            self._store_trials({tip.commit, standing.champion.commit, after.tip.commit, after.champion.commit})
+            self._store_trials(commits_of(standing) | commits_of(after))
             return after
         candidate = self._commit(tip, number, proposal)
         texts[candidate.commit] = {**before, MAIN: proposal.edits[0].text or ""}
@@ -167,8 +172,7 @@ class Bulk:
         self._note(candidate, ruled.decisions[0])
         after = ruled.standing
         self._fill_up(candidate, number)
-        ends = {end.commit for end in (tip, standing.champion, after.tip, after.champion)}
-        self._store_trials({candidate.commit, *ends})
+        self._store_trials({candidate.commit} | commits_of(standing) | commits_of(after))
         return after
 
     def _fill_up(self, candidate: Candidate, number: int) -> None:
