@@ -84,7 +84,7 @@ class FastImport:
 
 @dataclass
 class Trials:
-    """Stands in for the measurer: makes trials when they are asked for, and keeps those of champion to tip in memory."""
+    """Stands in for the measurer: makes trials that are asked for, and keeps those of champion to tip in memory."""
 
     suite: Suite
     seed: int
