@@ -2,7 +2,7 @@
 
 `standing`: a run's state over tasks, trials and candidates; `deciding`: the decisions, `conditions` that a winner must
 fulfil (by `aims` and `voids`), and `reasons` in words. `stack_rule`: the rule over arrays; `race`: the same for several
-challengers; `ruling`: their answers. The rule is made of `prior`, `stages`, `plan`, `seed_history` and
+challengers; `ruling`: their answers. The rule is made of `prior`, `levels`, `stages`, `plan`, `seed_history` and
 `task_difficulty`; `recheck` measures again what looks too good. `settling`: tip and champion compared; `epochs`: when
 levels begin afresh. `greedy`, `population` and `select`: rules to compare with. `calibrate`: what a suite can show.
 `claim`: seed against champion on the holdout.
