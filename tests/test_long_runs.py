@@ -23,7 +23,6 @@ from sqlalchemy import event
 from evolve.analysis import REMEMBERED, RoundFacts, format_memory, task_changes
 from evolve.budget import kept_spending, run_budget
 from evolve.core.caps import Caps
-from evolve.core.clock import now
 from evolve.core.config import RunConfig
 from evolve.core.gate_config import GateConfig
 from evolve.core.records import Candidate, Decision, Proposal, Split, StackFate, TaskImage, Verdict, stable_hash
@@ -57,6 +56,7 @@ RUN = "20261123-2144-long-otter"
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 FEW, MANY = 40, 160
 PLAYED = 3
+STAMP = "2026-11-23T21:44:00+00:00"
 # Of simulated runs, some in which a tip gives way to an earlier scaffold of its stack.
 STEPPING_BACK = (1010, 1036)
 # The second round after so many leaves a patch out.
@@ -77,7 +77,7 @@ class Long:
         self.tasks = TASKS
         self.config = RunConfig(scaffold=scaffold, model="embedded", proposer="simulated", score_attempts=1)
         self.store = Store.open(folder / "runs" / "evolve.db")
-        row = (now(), 0, "{}", "0" * 64, "s", str(scaffold), "embedded", None, "{}", "0", "r", None)
+        row = (STAMP, 0, "{}", "0" * 64, "s", str(scaffold), "embedded", None, "{}", "0", "r", None)
         self.store.create_run(RunRow(RUN, *row), self.tasks)
         self.lineage = Lineage.open(scaffold, folder / "own.git")
         search = self.search()
@@ -135,7 +135,11 @@ def bench_path() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def long_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Long]]:
-    with bench_path():
+    # Commits are named by their time too, and by these names trials pass or fail.
+    with bench_path(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(journal, "now", lambda: STAMP)
+        patch.setenv("GIT_AUTHOR_DATE", STAMP)
+        patch.setenv("GIT_COMMITTER_DATE", STAMP)
         made = {rounds: Long(tmp_path_factory.mktemp(f"long-{rounds}"), rounds) for rounds in (FEW, MANY)}
         yield made
     for one in made.values():
@@ -260,7 +264,7 @@ def test_the_oldest_rounds_are_remembered_by_their_outlines() -> None:
 def test_a_run_that_is_resumed_before_each_round_decides_as_one_that_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "now", lambda: "2026-11-23T21:44:00+00:00")
+    monkeypatch.setattr(journal, "now", lambda: STAMP)
     with bench_path():
         whole = Long(tmp_path / "whole", BEFORE_ABLATION)
         cut = copy.copy(whole)
