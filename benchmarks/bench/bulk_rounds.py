@@ -111,7 +111,7 @@ class Trials:
 
 def commits_of(standing: Standing) -> set[str]:
     """The commits that may be challenged later on: those from champion to tip."""
-    return {one.commit for one in (standing.champion, *standing.line)}
+    return {one.commit for one in standing.line}
 
 
 @dataclass
