@@ -659,6 +659,11 @@ class Decision:
             raise ValueError(f"no round that a stack goes back to: {self.back_to}, {self.fate}")
 
     @property
+    def accepts(self) -> bool:
+        """Whether the round's candidate is the tip, before the stack's fate."""
+        return self.verdict in (Verdict.BASELINE, Verdict.KEEP, Verdict.STACK)
+
+    @property
     def crowns(self) -> bool:
         """Whether the run has a new champion after this round."""
         return self.verdict in (Verdict.BASELINE, Verdict.KEEP) or self.fate is StackFate.PROMOTED

@@ -10,7 +10,8 @@ from typing import Any
 
 from evolve.analysis import task_changes
 from evolve.core.coverage import Coverage
-from evolve.core.records import Proposal, Scored, Split, StackFate, Verdict
+from evolve.core.ends import Ends
+from evolve.core.records import Proposal, Scored, Split
 from evolve.core.scores import gap, score
 from evolve.gate.comparison import Comparison, Slot, compare
 from evolve.pages.round_views import Kind, LineageNode, Predictions, RoundView, TaskMoves
@@ -175,20 +176,11 @@ def _kind(proposal: Proposal) -> Kind:
 
 def tips_of(rounds: Sequence[RoundRow]) -> dict[int, int]:
     """The round of the tip after each decided round."""
-    tip = champion = 0
-    tips = {}
+    ends, tips = Ends(), {}
     for row in rounds:
-        if row.decision is None:
-            continue
-        if row.decision.verdict in (Verdict.BASELINE, Verdict.KEEP, Verdict.STACK):
-            tip = row.number
-        if row.decision.fate is StackFate.GIVEN_UP:
-            tip = champion
-        if row.decision.back_to is not None:
-            tip = row.decision.back_to
-        if row.decision.crowns:
-            champion = tip
-        tips[row.number] = tip
+        if row.decision is not None:
+            ends = ends.after(row.number, row.decision)
+            tips[row.number] = ends.tip
     return tips
 
 

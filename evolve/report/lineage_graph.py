@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
+from evolve.core.ends import Ends
 from evolve.core.escaping import plain
+from evolve.core.records import Decision, StackFate, Verdict
 from evolve.report.tables import Row
 
 TAKEN = ("baseline", "stack", "keep")
@@ -76,12 +78,9 @@ def _folded(counts: Counter[str]) -> str:
 
 def tip_round(history: Sequence[Row]) -> int:
     """The round whose candidate the next round would patch."""
-    tip = 0
+    ends = Ends()
     for row in history:
-        if row["verdict"] in ("baseline", "keep", "stack"):
-            tip = row["round"]
-        if row["fate"] == "given_up":
-            tip = row["champion_round"]
-        if row["back_to"] is not None:
-            tip = row["back_to"]
-    return tip
+        if row["verdict"]:
+            fate = StackFate(row["fate"])
+            ends = ends.after(row["round"], Decision(Verdict(row["verdict"]), "", fate, back_to=row["back_to"]))
+    return ends.tip

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from evolve.core.records import Candidate, StackFate, Verdict
+from evolve.core.ends import Ends
+from evolve.core.records import Candidate
 from evolve.store import Decided, Store, TrialScore
-
-ACCEPTED = (Verdict.BASELINE, Verdict.KEEP, Verdict.STACK)
 
 
 def ends_of(rounds: Iterable[Decided]) -> tuple[Candidate, Candidate] | None:
     """A run's champion and tip, by its decisions; None before the first one."""
-    champion = tip = None
-    taken = dict[int, Candidate]()
+    ends, accepted = Ends(), dict[int, Candidate]()
     for row in rounds:
         if row.decision is None:
             continue
-        if row.decision.verdict in ACCEPTED:
+        if row.decision.accepts:
             assert row.candidate is not None
-            tip = taken[row.candidate.round] = row.candidate
-        if row.decision.fate is StackFate.GIVEN_UP:
-            tip = champion
-        if row.decision.back_to is not None:
-            tip = taken[row.decision.back_to]
-        if row.decision.crowns:
-            champion = tip
-    return (champion, tip) if champion and tip else None
+            accepted[row.number] = row.candidate
+        ends = ends.after(row.number, row.decision)
+    return (accepted[ends.champion], accepted[ends.tip]) if accepted else None
 
 
 def scores_of_ends(store: Store, run: str, rounds: Iterable[Decided]) -> list[TrialScore]:
