@@ -34,7 +34,7 @@ def rule_with(**weights: float) -> StackRule:
     for name, weight in weights.items():
         effect = float(name.lstrip("updown")) / 100 * (1 if name.startswith("up") else -1)
         prior[int(np.abs(EFFECTS - effect).argmin())] += weight
-    return replace(rule, prior=prior)
+    return replace(rule, prior=replace(rule.prior, weights=prior))
 
 
 def test_the_expected_gain_is_that_of_the_patches_that_help() -> None:

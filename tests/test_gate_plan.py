@@ -18,7 +18,7 @@ from evolve.core.gate_config import RULE_VERSION, GateConfig
 from evolve.core.records import Candidate, Split, TrialResult
 from evolve.gate import Entrant, Judgement, NeedTrials, TaskSlot, begin_rule, initial_standing, judge, learn_tip
 from evolve.gate.plan import PASS_TRIALS, Part, SuitePlan, plan
-from evolve.gate.prior import EstimatedEffect, mixed_prior
+from evolve.gate.prior import EstimatedEffect, LearnedPrior, mixed_prior
 from evolve.gate.ruling import Ruling
 from evolve.gate.stack_rule import StackRule
 from evolve.gate.task_difficulty import TaskDifficulty
@@ -115,13 +115,15 @@ def test_a_run_that_began_before_large_suites_had_values_of_their_own_keeps_the_
 
 def test_many_patches_of_a_large_suite_change_the_prior_less_than_those_of_a_small_one() -> None:
     """They run few trials each, and the error of their tip's level is in all of them."""
-    tried = tuple([EstimatedEffect(-0.1, 0.1)] * 50)
-    small, large = (
-        replace(StackRule.begin(GateConfig(), planned(*sizes)), tried=tried, patches=49)._with_learned_prior()
-        for sizes in ((28, 16), (300, 100))
-    )
-    first = mixed_prior(tried)
-    assert np.abs(large.prior - first).sum() < np.abs(small.prior - first).sum() / 3
+    bad = EstimatedEffect(-0.1, 0.1)
+    before, first = LearnedPrior(tried=(bad,) * 49, patches=49), mixed_prior((bad,) * 50)
+
+    def moved(*sizes: int) -> float:
+        rule = replace(StackRule.begin(GateConfig(), planned(*sizes)), prior=before)
+        after = rule._remember(np.full((1, sum(sizes)), np.nan), bad)
+        return float(np.abs(after.prior.weights - first).sum())
+
+    assert 0 < moved(300, 100) < moved(28, 16) / 3
 
 
 def test_sampled_scores_are_unbiased_and_their_errors_hold() -> None:

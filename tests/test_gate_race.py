@@ -64,7 +64,7 @@ def test_the_losers_tell_of_the_tip_too() -> None:
     alone, raced = ended(winner), ended(winner, loser)
     told, silent = (said.rulings[0].rule for said in (raced, alone))
     assert isinstance(told, StackRule) and isinstance(silent, StackRule)
-    assert (len(told.tried), len(silent.tried)) == (2, 1)
+    assert (len(told.prior.tried), len(silent.prior.tried)) == (2, 1)
     assert raced.rulings[0].assessment.effect != alone.rulings[0].assessment.effect
 
 

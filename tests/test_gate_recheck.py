@@ -16,7 +16,7 @@ from evolve.core.config import RunConfig
 from evolve.core.gate_config import GateConfig
 from evolve.core.records import Split, StackFate, Verdict
 from evolve.gate import Entrant, NeedTrials, Standing, initial_standing, judge
-from evolve.gate.prior import EFFECTS, EstimatedEffect, first_prior, fit_prior
+from evolve.gate.prior import EFFECTS, EstimatedEffect, LearnedPrior, first_prior, fit_prior
 from evolve.gate.recheck import (
     MOST_PASSES,
     UNCONFIRMED,
@@ -120,12 +120,12 @@ def test_a_jump_asks_for_fresh_trials_and_is_dropped_if_they_do_not_show_it(new:
     said = confirm(rule, taken(rule), once(new), rewards(0.4, MOST_PASSES, 6))
     assert isinstance(said, Ruling) and isinstance(said.rule, StackRule)
     assert (said.taken, said.why) == (False, UNCONFIRMED)
-    assert said.rule.level is rule.level and said.rule.tried == rule.tried, "nothing is learned from it"
+    assert said.rule.level is rule.level and said.rule.prior == rule.prior, "nothing is learned from it"
     assert said.rule.patch_trials > rule.patch_trials
 
 
 def test_a_gap_alone_makes_a_gain_doubtful() -> None:
-    rule = replace(with_recheck(begun()), prior=fit_prior([estimate(0.3, 0.03)] * 60, first_prior(), 30))
+    rule = replace(with_recheck(begun()), prior=LearnedPrior(fit_prior([estimate(0.3, 0.03)] * 60, first_prior(), 30)))
     even = rewards(0.75, PASSES, 7)
     assert isinstance(confirm(rule, taken(rule, 0.3), once(on_train()), nothing()), NeedPart)
     assert confirm(rule, ruling := taken(rule, 0.3), once(even), nothing()) is ruling

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from evolve.gate.prior import Floats
 from evolve.gate.ruling import Ruling
 from evolve.gate.seed_history import SeedHistory
+from evolve.gate.shared_luck import SharedLuck
 from evolve.gate.stack_rule import StackRule
 from tests.test_gate_levels import covariance_of_lead, pair
 from tests.test_gate_stack_rule import PASSES, begun, rewards
@@ -62,7 +63,7 @@ def test_shares_are_the_best_linear_prediction(count: int, correlation: float, s
 def stacked(correlation: float) -> StackRule:
     """A tip just taken, without trials of its own; scaffolds are known to share luck."""
     line = begun()
-    line = replace(line, luck=(1e6 * correlation, 1e6))
+    line = replace(line, luck=SharedLuck(1e6 * correlation, 1e6))
     said = line.judge(np.where(rewards(0.5, PASSES, 12) > 0, 1.0, 0.0))
     assert isinstance(said, Ruling) and said.taken
     level = said.rule.level

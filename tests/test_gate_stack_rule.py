@@ -68,7 +68,7 @@ def test_the_prior_is_learned_as_long_as_the_run_lasts() -> None:
     learned, new = [], rewards(0.2, PASSES, 9)
     for number in range(700):
         after = replace(ruled(line, new).rule, level=line.level, seeds=line.seeds)
-        learned += [number] if after.learn_at != line.learn_at else []
+        learned += [number] if after.prior.learn_at != line.prior.learn_at else []
         line = after
     assert learned[:3] == [2, 3, 4]
     assert max(np.diff(learned)) <= 100
@@ -258,4 +258,4 @@ def test_broken_patches_do_not_talk_the_tip_down() -> None:
     for _ in range(10):
         after = ruled(after, np.zeros((PASSES, TASKS))).rule
     assert (after.level.mean, after.level.variance) == (stacked.level.mean, stacked.level.variance)
-    assert after.tried != stacked.tried
+    assert after.prior.tried != stacked.prior.tried

@@ -22,7 +22,7 @@ def expected_gain(rule: Rule, rounds: int = ROUNDS) -> float | None:
     """
     if not isinstance(rule, StackRule):
         return None
-    return rounds * float(rule.prior @ np.maximum(EFFECTS, 0.0))
+    return rounds * float(rule.prior.weights @ np.maximum(EFFECTS, 0.0))
 
 
 def least_gain(until: str) -> float:

@@ -9,6 +9,7 @@ from evolve.core.gate_config import GateConfig
 from evolve.core.records import Decision, TrialResult, Verdict, stable_hash
 from evolve.gate.deciding import judge
 from evolve.gate.ruling import Rule
+from evolve.gate.shared_luck import SharedLuck
 from evolve.gate.stack_rule import StackRule
 from evolve.gate.standing import Entrant, NeedTrials, Standing
 
@@ -59,4 +60,4 @@ def _as_champion(rule: Rule) -> Rule:
     if not isinstance(rule, StackRule):
         return rule
     splits = rule.splits and rule.splits.after_promotion()
-    return replace(rule, luck=(0.0, 0.0), level=rule.level.as_champion(), earlier=(), splits=splits)
+    return replace(rule, luck=SharedLuck(), level=rule.level.as_champion(), earlier=(), splits=splits)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ EFFECTS = np.array(
 LEAST_LIKELIHOOD = 1e-12
 # Before any evidence, the probability that the proposer is mostly right.
 RIGHT = 0.05
+# Of patches, by which the prior is learned; and after how many of them first, and how often at least.
+REMEMBERED = 400
+FIRST_LEARNED, LEARN_EVERY = 3, 100
 
 
 @dataclass(frozen=True)
@@ -79,3 +82,25 @@ def fit_prior(tried: Sequence[EstimatedEffect], first: Floats, worth: float, ste
 def chance_of(estimate: EstimatedEffect, weights: Floats) -> float:
     """The probability that a patch shows at least such a gain. `weights`: of EFFECTS."""
     return float(weights @ ndtr((EFFECTS - estimate.effect) / estimate.error))
+
+
+@dataclass(frozen=True)
+class LearnedPrior:
+    """The prior as it is learned from a run's patches.
+
+    weights: of EFFECTS. tried: estimates of the newest patches. patches: how many there were; learn_at: after how many
+    the weights are fitted next.
+    """
+
+    weights: Floats = field(default_factory=first_prior)
+    tried: tuple[EstimatedEffect, ...] = ()
+    patches: int = 0
+    learn_at: int = FIRST_LEARNED
+
+    def after_patch(self, estimate: EstimatedEffect, worth: float) -> LearnedPrior:
+        """The prior after one more patch. `worth`: of how many patches the prior before any evidence has the weight."""
+        after = replace(self, tried=(*self.tried, estimate)[-REMEMBERED:], patches=self.patches + 1)
+        if after.patches < self.learn_at:
+            return after
+        later = self.learn_at + min(max(self.learn_at // 4, 1), LEARN_EVERY)
+        return replace(after, learn_at=later, weights=fit_prior(after.tried, mixed_prior(after.tried), worth))

@@ -86,7 +86,7 @@ def confirm(rule: StackRule, ruling: Ruling, new: Floats, fresh: Floats) -> Need
 
 def _is_doubtful(rule: StackRule, claimed: EstimatedEffect, new: Floats) -> bool:
     risk, validation = rule.settings.jump, list(rule.plan.validation)
-    if is_beyond(claimed, rule.prior, risk):
+    if is_beyond(claimed, rule.prior.weights, risk):
         return claimed.effect > 0
     if not validation or np.isnan(new[0, validation]).all():
         return False

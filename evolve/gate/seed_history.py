@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from evolve.gate.levels import Score
 from evolve.gate.prior import Floats
+from evolve.gate.task_difficulty import TaskDifficulty
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,36 @@ class SeedHistory:
         Journal of Psychology 3).
         """
         return np.asarray(self.counts * correlation / (1 + (self.counts - 1) * correlation))
+
+    def score(
+        self, seen: Floats, tasks: Sequence[int], difficulty: TaskDifficulty, correlation: float, spread: float
+    ) -> Score:
+        """A scaffold's residuals against the tasks' rates, less the luck shared with all that ran on its seeds.
+
+        The error allows for what is not known of the tasks that ran.
+
+        Args:
+            seen: Its rewards, passes x tasks, NaN where not run.
+            tasks: Those that count, and on whose scale the score is.
+            correlation: Of two scaffolds' rewards on a shared seed.
+            spread: Standard deviation of a trial, given its task.
+        """
+        chosen = np.array(tasks)
+        counted = np.zeros(seen.shape[1], bool)
+        counted[chosen] = True
+        seen = seen[: last_pass(seen)]
+        known = ~np.isnan(seen) & counted
+        trials, easiness = int(known.sum()), difficulty.easiness
+        shares, means = (
+            padded(values, len(seen), 0.0)[: len(seen)] for values in (self.shares(correlation), self.means())
+        )
+        shares, level = np.where(known, shares, 0.0), easiness - easiness[chosen].mean()
+        values = np.where(known, seen - level - shares * (means - level), 0.0)
+        left = np.where(known, 1 - correlation * shares, 0.0)
+        weights = np.where(known, 1 - shares, 0.0).sum(axis=0) / trials
+        uneven = weights[chosen] - weights.sum() / len(chosen)
+        error2 = spread**2 * float(left.sum()) / trials**2 + float(uneven**2 @ difficulty.doubt[chosen])
+        return Score(float(values.sum()) / trials, error2, 1 - float(shares.sum()) / trials)
 
     def _with_passes(self, passes: int) -> SeedHistory:
         """The history with room for so many passes."""

@@ -19,20 +19,16 @@ from evolve.core.records import StackFate, stable_hash
 from evolve.gate.generalise import Generalisation, Support, support
 from evolve.gate.levels import Levels, Score
 from evolve.gate.plan import Part, SuitePlan
-from evolve.gate.prior import EstimatedEffect, Floats, chance_of, first_prior, fit_prior, mixed_prior
+from evolve.gate.prior import EstimatedEffect, Floats, LearnedPrior, chance_of
 from evolve.gate.ruling import Assessment, NeedPart, Ruling
-from evolve.gate.seed_history import SeedHistory, last_pass, padded
+from evolve.gate.seed_history import SeedHistory, padded
+from evolve.gate.shared_luck import SharedLuck
 from evolve.gate.stages import Stage, stages
 from evolve.gate.task_difficulty import TaskDifficulty
 
 HARM = -0.01
 VAGUE = Levels.of(0.5, 10.0)
-# Of patches, by which the prior is learned; and after how many of them first, and how often at least.
-REMEMBERED = 400
-FIRST_LEARNED, LEARN_EVERY = 3, 100
 SHARED_LUCK_MATTERS = 0.3
-MOST_SHARED = 0.98
-FIRST_PAIRS = 40.0
 # The probability that the tip is worse on validation by over a point, up to which it may become champion.
 RISK_ON_VALIDATION = 0.2
 # Of a tie: on what nothing solves yet, a scaffold that gives up is as good as any.
@@ -57,11 +53,11 @@ WAITS = "the stack waits for support by validation"
 class StackRule:
     """All evidence after some rounds. A value: the same trials in the same order give the same one.
 
-    `seeds`: results on the tip's seeds; `earlier`: on those of the scaffolds before it, the champion's first. `luck`:
-    sums over pairs of trials on a shared seed, of the product and of the square of their residuals. `splits`: train and
-    validation apart; None if that is switched off, or the suite lacks one of them. `salt`, and `rounds` so far: by them
-    the plan of each round draws its tasks. `champion_level`: the champion's by trials of its own, while something is
-    stacked on it; None if it has none in this epoch. `compared`: passes of tip and champion side by side since then.
+    `seeds`: results on the tip's seeds; `earlier`: on those of the scaffolds before it, the champion's first. `splits`:
+    train and validation apart; None if that is switched off, or the suite lacks one of them. `salt`, and `rounds` so
+    far: by them the plan of each round draws its tasks. `champion_level`: the champion's by trials of its own, while
+    something is stacked on it; None if it has none in this epoch. `compared`: passes of tip and champion side by side
+    since then.
     """
 
     settings: GateConfig
@@ -70,11 +66,8 @@ class StackRule:
     seeds: SeedHistory
     earlier: tuple[SeedHistory, ...] = ()
     level: Levels = VAGUE
-    prior: Floats = field(default_factory=first_prior)
-    tried: tuple[EstimatedEffect, ...] = ()
-    learn_at: int = FIRST_LEARNED
-    patches: int = 0
-    luck: tuple[float, float] = (0.0, 0.0)
+    prior: LearnedPrior = field(default_factory=LearnedPrior)
+    luck: SharedLuck = field(default_factory=SharedLuck)
     tip_trials: int = 0
     patch_trials: int = 0
     splits: Generalisation | None = None
@@ -107,13 +100,8 @@ class StackRule:
 
     @property
     def shared_luck(self) -> float:
-        """Correlation of two scaffolds' rewards on a shared seed, given the task; at first taken as none.
-
-        One standard error below the estimate, since a correlation that is not there hides what challengers tell.
-        """
-        product, square = self.luck
-        sure = product - self.difficulty.spread * math.sqrt(square)
-        return min(max(sure / (square + FIRST_PAIRS * self.difficulty.spread**2), 0.0), MOST_SHARED)
+        """Correlation of two scaffolds' rewards on a shared seed, given the task."""
+        return self.luck.correlation(self.difficulty.spread)
 
     def tip_needs_trials(self) -> bool:
         """Whether the tip needs another pass before it is challenged."""
@@ -217,7 +205,7 @@ class StackRule:
 
     def _support(self, seen: Floats, last: bool) -> Support:
         assert self.splits is not None
-        return support(self.splits.evidence(self._split_scores(seen), self.prior), last)
+        return support(self.splits.evidence(self._split_scores(seen), self.prior.weights), last)
 
     def _why_unsupported(self, seen: Floats) -> str:
         assert self.splits is not None
@@ -267,7 +255,7 @@ class StackRule:
         noise2 = self.difficulty.spread**2 * (1 - self.shared_luck * shared) + sampling
         spread = max(round(math.sqrt(noise2) * 20), 1) / 20
         variance = 1.4 ** round(math.log((1 - shared) ** 2 * self.level.variance + 1e-9, 1.4))
-        weights = tuple((np.round(self.prior * 200) / 200).tolist())
+        weights = tuple((np.round(self.prior.weights * 200) / 200).tolist())
         return stages(weights, spread, variance, self.plan.trials, self.plan.screens)
 
     def _up_to(self, stage: int, new: Floats) -> Floats:
@@ -279,29 +267,14 @@ class StackRule:
         return seen
 
     def score(self, seen: Floats, tasks: Sequence[int] | None = None, spread: float | None = None) -> Score:
-        """A scaffold's residuals against the tasks' rates, less the luck shared with all that ran on its seeds.
+        """A scaffold's score: its residuals, less the luck shared with all that ran on its seeds.
 
-        `tasks`: those that count, and on whose scale the score is; None: all. `spread`: of a trial, if it is known
-        better than by the trials so far. The error allows for what is not known of the tasks that ran.
+        `tasks`: those that count, and on whose scale it is; None: all. `spread`: of a trial, if it is known better than
+        by the trials so far.
         """
-        chosen = np.array(self.plan.everything if tasks is None else tasks)
-        counted = np.zeros(self.plan.count, bool)
-        counted[chosen] = True
-        seen = seen[: last_pass(seen)]
-        known = ~np.isnan(seen) & counted
-        trials, easiness = int(known.sum()), self.difficulty.easiness
-        shares, means = (
-            padded(values, len(seen), 0.0)[: len(seen)]
-            for values in (self.seeds.shares(self.shared_luck), self.seeds.means())
-        )
-        shares, level = np.where(known, shares, 0.0), easiness - easiness[chosen].mean()
-        values = np.where(known, seen - level - shares * (means - level), 0.0)
-        left = np.where(known, 1 - self.shared_luck * shares, 0.0)
-        weights = np.where(known, 1 - shares, 0.0).sum(axis=0) / trials
-        uneven = weights[chosen] - weights.sum() / len(chosen)
-        noise2 = (self.difficulty.spread if spread is None else spread) ** 2 * float(left.sum()) / trials**2
-        error2 = noise2 + float(uneven**2 @ self.difficulty.doubt[chosen])
-        return Score(float(values.sum()) / trials, error2, 1 - float(shares.sum()) / trials)
+        chosen = self.plan.everything if tasks is None else tasks
+        spread = self.difficulty.spread if spread is None else spread
+        return self.seeds.score(seen, chosen, self.difficulty, self.shared_luck, spread)
 
     def _ties(self, seen: Floats) -> bool:
         """Whether each of its trials has one of the tip on the same seed, and all are equal."""
@@ -329,10 +302,9 @@ class StackRule:
         Lippman-Hand 1983, JAMA 249:1743).
         """
         count = int((~np.isnan(seen)).sum())
-        tried = (*self.tried, EstimatedEffect(0.0, 1 / count))[-REMEMBERED:]
-        after = replace(self, tried=tried, luck=self._luck_with(seen), patch_trials=self.patch_trials + count)
-        after, why = after._with_learned_prior().for_next_round(), "every trial ended exactly as without the patch"
-        return after.dropping(EstimatedEffect(0.0, 1 / count), count, why)
+        effect = EstimatedEffect(0.0, 1 / count)
+        after, why = self._remember(seen, effect).for_next_round(), "every trial ended exactly as without the patch"
+        return after.dropping(effect, count, why)
 
     def _drop(self, seen: Floats, why: str, apart: Floats | None = None) -> Ruling:
         """Drop a challenger. `apart`: its trials with those that were asked for on validation alone."""
@@ -344,30 +316,31 @@ class StackRule:
 
         One that earns nothing is broken, one whose gain no patch has is something else: they tell nothing of the tip.
         """
-        after, estimate = self._remember(apart, score), self.level.effect(score)
-        if not np.nansum(seen) or (estimate.effect > 0 and chance_of(estimate, self.prior) < IMPLAUSIBLE):
+        estimate = self.level.effect(score)
+        after = self._remember(apart, estimate)
+        if not np.nansum(seen) or (estimate.effect > 0 and chance_of(estimate, self.prior.weights) < IMPLAUSIBLE):
             return after
-        level, _ = self.level.after_challenger(score, self.prior)
+        level, _ = self.level.after_challenger(score, self.prior.weights)
         return replace(
             after,
             level=level,
-            seeds=self.seeds.with_rewards(apart, self.level.expected(score, self.prior)),
-            splits=self.splits and self.splits.after_dropped(self._split_scores(apart), self.prior),
+            seeds=self.seeds.with_rewards(apart, self.level.expected(score, self.prior.weights)),
+            splits=self.splits and self.splits.after_dropped(self._split_scores(apart), self.prior.weights),
         )
 
     def _take(self, seen: Floats, why: str, apart: Floats | None = None) -> Ruling:
         """Take a challenger. `apart`: as for `_drop`; trials on validation alone are no part of its score."""
         score, apart = self.score(seen), seen if apart is None else apart
-        _, level = self.level.after_challenger(score, self.prior)
+        _, level = self.level.after_challenger(score, self.prior.weights)
         after = replace(
-            self._remember(apart, score),
+            self._remember(apart, self.level.effect(score)),
             level=level,
             difficulty=self.difficulty.with_rewards(apart, level.mean),
             seeds=self.seeds.for_next_tip(),
             earlier=(*self.earlier, self.seeds),
             champion_level=self.champion_level if self.stacked else self.level,
             compared=self.compared if self.stacked else 0,
-            splits=self.splits and self.splits.after_taken(self._split_scores(apart), self.prior),
+            splits=self.splits and self.splits.after_taken(self._split_scores(apart), self.prior.weights),
         )
         return self._settle(apart, score, after, taken=True, why=why)
 
@@ -503,45 +476,18 @@ class StackRule:
         level, seeds, earlier = self.level.back_to(place), self.earlier[place], self.earlier[:place]
         return replace(self, level=level, seeds=seeds, earlier=earlier, splits=splits)
 
-    def _remember(self, seen: Floats, score: Score) -> StackRule:
-        """Remember the challenger, for the prior and for the shared luck."""
-        tried = (*self.tried, self.level.effect(score))[-REMEMBERED:]
-        luck = self._luck_with(seen)
-        trials = int((~np.isnan(seen)).sum())
-        return replace(self, tried=tried, luck=luck, patch_trials=self.patch_trials + trials)._with_learned_prior()
-
-    def _luck_with(self, seen: Floats) -> tuple[float, float]:
-        """The sums with this challenger's pairs.
-
-        The tip's deviation is from its other trials on the same task, so the task and the error of its rate drop out.
-        A task that it tried once has its estimated rate instead, whose error is not correlated with what is left.
-        """
-        tip, easiness = self.seeds.tip, self.difficulty.easiness
-        runs = (~np.isnan(tip)).sum(axis=0)
-        others = (np.nansum(tip, axis=0) - tip) / np.maximum(runs - 1, 1)
-        once = easiness + self.level.mean
-        deviation = (tip - np.where(runs > 1, others, once))[: len(seen)]
-        new = seen[: len(deviation)] - easiness
-        both = ~np.isnan(new) & ~np.isnan(deviation)
-        if not self._counts_luck(runs) or not both.any():
-            return self.luck
-        new = new - new[both].mean()
-        product = np.where(both, new * deviation, 0.0).sum()
-        square = np.where(both, deviation**2 * np.where(runs > 1, (runs - 1) / np.maximum(runs, 1), 1.0), 0.0).sum()
-        return self.luck[0] + float(product), self.luck[1] + float(square)
-
-    def _counts_luck(self, runs: Floats) -> bool:
-        """Whether the tip's trials tell what it shares with others: a small suite's once each task ran twice."""
-        return self.plan.sampled or bool((runs > 1).all())
-
-    def _with_learned_prior(self) -> StackRule:
-        counted = replace(self, patches=self.patches + 1)
-        if counted.patches < self.learn_at:
-            return counted
-        later = self.learn_at + min(max(self.learn_at // 4, 1), LEARN_EVERY)
+    def _remember(self, seen: Floats, estimate: EstimatedEffect) -> StackRule:
+        """Remember the challenger, for the prior and for the shared luck. `estimate`: of its effect."""
         worth = self.settings.large_worth if self.plan.sampled else self.settings.worth
-        prior = fit_prior(self.tried, mixed_prior(self.tried), worth)
-        return replace(counted, learn_at=later, prior=prior)
+        luck = self.luck
+        if self._counts_luck():
+            luck = luck.with_pairs(seen, self.seeds.tip, self.difficulty, self.level.mean)
+        trials, prior = int((~np.isnan(seen)).sum()), self.prior.after_patch(estimate, worth)
+        return replace(self, prior=prior, luck=luck, patch_trials=self.patch_trials + trials)
+
+    def _counts_luck(self) -> bool:
+        """Whether the tip's trials tell what it shares with others: a small suite's once each task ran twice."""
+        return self.plan.sampled or bool(((~np.isnan(self.seeds.tip)).sum(axis=0) > 1).all())
 
 
 def _successes(seen: Floats) -> int:
