@@ -1,7 +1,7 @@
 """Compare rules that decide which patch is kept, in simulated campaigns whose true scores are known.
 
     python benchmarks/gate.py --budget 4000,12000,30000 [--tasks N,N] [--rules A,B] [--mixes A,B] [--seeds N]
-                              [--first-seed N] [--jobs N] [--json] [--plot FILE.png]
+                              [--first-seed N] [--jobs N] [--keep FILE] [--json] [--plot FILE.png]
 
 Every rule plays every mix with every number of tasks and every budget, on the same seeds.
 benchmarks/README.md explains the columns.
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bench.figures import rounded
 from gates.campaigns import Row, cells, play
+from gates.kept import KeptCampaigns
 from gates.plot import draw
 from gates.rules import RULES
 from gates.tables import tables
@@ -42,6 +43,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--first-seed", type=int, default=0, help="play seeds from this one on, unused by earlier choices"
     )
     parser.add_argument("--jobs", type=positive, default=2, help="worker processes (default 2)")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="write campaigns there, and don't play them again")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, and the tables to stderr")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw gain and inflation by budget")
     given = parser.parse_args(arguments)
@@ -49,8 +51,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error(
             f"--budget: measuring the seed on {max(given.tasks)} tasks takes {MIN_PASSES * max(given.tasks)} trials"
         )
-    if given.plot and not given.plot.resolve().parent.is_dir():
-        parser.error(f"--plot: no such folder: {given.plot.parent}")
+    for option, file in (("--plot", given.plot), ("--keep", given.keep)):
+        if file and not file.resolve().parent.is_dir():
+            parser.error(f"{option}: no such folder: {file.parent}")
     return given
 
 
@@ -92,7 +95,8 @@ def play_all(given: argparse.Namespace) -> list[Row]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=len(requested) * given.seeds)
         seeds = range(given.first_seed, given.first_seed + given.seeds)
-        return play(requested, seeds, given.jobs, lambda count: bar.advance(task, count))
+        kept = KeptCampaigns(given.keep) if given.keep else None
+        return play(requested, seeds, given.jobs, lambda count: bar.advance(task, count), kept)
 
 
 def main() -> None:

@@ -228,6 +228,31 @@ def test_the_stratified_test_agrees_with_its_formula(benchmark: Benchmark) -> No
     assert greedy.cmh(old, old, 2) == 0.0
 
 
+def test_kept_campaigns_are_not_played_again(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file, cells = tmp_path / "kept.jsonl", benchmark.campaigns.cells(["greedy-k1", "evolve"], ["polar"], [400])
+    kept = importlib.import_module("gates.kept").KeptCampaigns
+
+    def play(seeds: int) -> Any:
+        return benchmark.campaigns.play(cells, range(seeds), 1, lambda _: None, kept(file))
+
+    rows = play(7)
+    with file.open("a") as torn:
+        torn.write('{"code": "')
+    with monkeypatch.context() as patch:
+        patch.setattr(benchmark.campaigns, "RULES", {})
+        assert play(7) == rows
+        with pytest.raises(KeyError, match="greedy-k1"):
+            play(8)
+    assert [row.seeds for row in play(8)] == [8, 8]
+    monkeypatch.setattr(benchmark.campaigns, "RULES", {})
+    assert [row.seeds for row in play(8)] == [8, 8]
+    monkeypatch.setattr("gates.kept.code_digest", lambda: "other code")
+    with pytest.raises(KeyError, match="greedy-k1"):
+        play(7)
+
+
 def test_json_output_has_exactly_the_documented_keys(
     benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -255,6 +280,7 @@ REFUSED = (
     "--tasks x",
     "--budget 2400 --tasks 40,500",
     "--plot nowhere/a.png",
+    "--keep nowhere/a.jsonl",
 )
 
 

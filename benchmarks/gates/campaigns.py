@@ -11,41 +11,15 @@ from itertools import product
 
 import numpy as np
 
+from gates.cell import CampaignFigures, Cell
+from gates.kept import KeptCampaigns
 from gates.rules import RULES
 from gates.world import MIXES, World
 
 HARMFUL = -1.0
-CHUNK = 20
+CHUNK = 5
 
-
-@dataclass(frozen=True)
-class Cell:
-    """The subject of one row of the result."""
-
-    rule: str
-    mix: str
-    budget: int
-    tasks: int = 40
-
-
-@dataclass(frozen=True)
-class CampaignFigures:
-    """The figures of one campaign.
-
-    gain: the champion's true score minus the seed's; final: its true score; reported: the score that the rule reports;
-    all in points. promised: the number of harmful keeps that the rule itself expects, None if it says nothing. The
-    others are counts.
-    """
-
-    gain: float
-    final: float
-    reported: float
-    kept: int
-    harmful_kept: int
-    null_kept: int
-    proposals: int
-    trials: int
-    promised: float | None = None
+Chunk = tuple[Cell, Sequence[int]]
 
 
 @dataclass(frozen=True)
@@ -103,28 +77,42 @@ def cells(
     return [Cell(rule, mix, budget, count) for mix, count, budget, rule in product(mixes, tasks, budgets, rules)]
 
 
-def play(requested: Sequence[Cell], seeds: Sequence[int], jobs: int, progress: Callable[[int], None]) -> list[Row]:
-    """Play all campaigns, in chunks of seeds. progress: called with the number of campaigns that have ended."""
-    figures: dict[Cell, list[CampaignFigures]] = {cell: [] for cell in requested}
-    for cell, chunk in _play_chunks(requested, seeds, jobs):
-        figures[cell] += chunk
+def play(
+    requested: Sequence[Cell],
+    seeds: Sequence[int],
+    jobs: int,
+    progress: Callable[[int], None],
+    kept: KeptCampaigns | None = None,
+) -> list[Row]:
+    """Play all campaigns, in chunks of seeds, all cells with the first seeds first.
+
+    progress: called with the number of campaigns that have ended. kept: those that are known need not be played.
+    """
+    figures = {cell: kept.of(cell, seeds) if kept else [] for cell in requested}
+    progress(sum(map(len, figures.values())))
+    for cell, chunk, campaigns in _play_chunks(_chunks(requested, seeds, kept), jobs):
+        figures[cell] += campaigns
+        if kept:
+            kept.add(cell, chunk, campaigns)
         progress(len(chunk))
     return [row(cell, campaigns) for cell, campaigns in figures.items()]
 
 
-def _play_chunks(
-    requested: Sequence[Cell], seeds: Sequence[int], jobs: int
-) -> Iterator[tuple[Cell, list[CampaignFigures]]]:
-    chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
-    work = [(cell, chunk) for cell in requested for chunk in chunks]
+def _chunks(requested: Sequence[Cell], seeds: Sequence[int], kept: KeptCampaigns | None) -> list[Chunk]:
+    parts = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
+    chunks = ((cell, kept.missing(cell, part) if kept else part) for part in parts for cell in requested)
+    return [(cell, chunk) for cell, chunk in chunks if chunk]
+
+
+def _play_chunks(chunks: Sequence[Chunk], jobs: int) -> Iterator[tuple[Cell, Sequence[int], Sequence[CampaignFigures]]]:
     if jobs == 1:
-        yield from ((cell, play_campaigns(cell, chunk)) for cell, chunk in work)
+        yield from ((cell, chunk, play_campaigns(cell, chunk)) for cell, chunk in chunks)
         return
     # Spawned, not forked: the parent runs the progress display's thread.
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(play_campaigns, cell, chunk): cell for cell, chunk in work}
+        futures = {pool.submit(play_campaigns, *chunk): chunk for chunk in chunks}
         for future in as_completed(futures):
-            yield futures[future], future.result()
+            yield *futures[future], future.result()
 
 
 def row(cell: Cell, campaigns: Sequence[CampaignFigures]) -> Row:
