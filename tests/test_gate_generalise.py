@@ -69,6 +69,16 @@ def test_more_on_validation_never_makes_a_patch_more_suspect(
     assert after <= before + 1e-9
 
 
+@pytest.mark.parametrize("gain", [0.3, 0.6, 0.95])
+def test_a_gain_on_both_splits_is_none_on_train_alone_however_precise_it_is(gain: float) -> None:
+    precise = [Score(0.02, 1e-7), Score(0.02, 1e-7)]
+    belief = SplitLevels.begin(TRAIN, VALIDATION).after_tip_trials(precise)
+    jumped = [Score(0.02 + gain, 1e-7), Score(0.02 + gain, 1e-7)]
+    assert belief.after_challenger(jumped, first_prior(), 0.5)[2].train_only < 0.01
+    memorised = [Score(0.02 + gain, 1e-7), Score(0.02, 1e-7)]
+    assert belief.after_challenger(memorised, first_prior(), 0.5)[2].train_only > 0.95
+
+
 step = st.tuples(st.sampled_from(["tip", "drop", "take", "promote", "give up"]), st.floats(0, 1), st.floats(0, 1))
 
 

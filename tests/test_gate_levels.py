@@ -52,6 +52,12 @@ def test_the_line_agrees_with_a_simulation() -> None:
     assert taken.stacked == before.stacked + 1
 
 
+@pytest.mark.parametrize("gain", [-0.9, -0.45, 0.22, 0.25, 0.5, 1.0])
+def test_a_gain_that_no_effect_explains_is_the_effect_nearest_to_it(gain: float) -> None:
+    expected = Levels.of(0.0, 1e-6).expected(Score(gain, 1e-6), first_prior())
+    assert abs(expected - gain) == pytest.approx(np.abs(EFFECTS - gain).min())
+
+
 def test_trials_of_the_champion_move_all_that_stands_on_it() -> None:
     before = line()
     after = before.after_champion_trials(Score(0.5, 0.02**2))

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evolve.core.gate_config import GateConfig
 from evolve.core.records import StackFate
@@ -73,6 +75,30 @@ def test_the_prior_is_learned_as_long_as_the_run_lasts() -> None:
     assert learned[:3] == [2, 3, 4]
     assert max(np.diff(learned)) <= 100
     assert learned[-1] > 590
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_gain_in_rewards_of_little_spread_is_found_however_well_the_tip_is_known(seed: int) -> None:
+    tasks, train, dice = 44, range(30), np.random.default_rng(seed)
+    known = dice.uniform(0.2, 0.6, tasks)
+    line = StackRule.begin(GateConfig(), plan(train[:15], train, range(30, tasks), GateConfig().passes))
+    line = line.with_tip_trials(known + dice.normal(0, 0.01, (30, tasks)))
+    for gain in (0.03, 0.1, 0.24, 0.4):
+        assert ruled(line, known + gain + dice.normal(0, 0.01, (PASSES, tasks))).taken, gain
+    assert not ruled(line, known - 0.03 + dice.normal(0, 0.01, (PASSES, tasks))).taken
+
+
+@given(st.floats(0.05, 0.3), st.floats(1e-9, 1e-3), st.integers(7, 60), st.sampled_from([0.0, 0.005, 1.0]))
+@settings(max_examples=60, deadline=None)
+def test_thresholds_are_within_the_effects_that_there_are(
+    spread: float, variance: float, trials: int, broken: float
+) -> None:
+    weights = prior.first_prior()
+    weights[0] *= broken
+    found = stages(tuple(weights.tolist()), spread, variance, tuple(trials * count for count in (1, 2, 3, 6, 9)), 2)
+    for stage in found[2:]:
+        assert -0.3 <= stage.drop <= stage.take <= 0.3
+    assert [stage.take for stage in found[:2]] == [NEVER] * 2
 
 
 def test_the_first_prior_is_a_distribution_with_more_harm_than_gain() -> None:

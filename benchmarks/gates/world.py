@@ -75,6 +75,7 @@ MIXES: Mapping[str, Mix] = {
     "polar": Mix(spread=4.0, gain=0.2, loss=0.4),
     "coupled": Mix(coupling=0.8),
     "numeric": Mix(scatter=0.05),
+    "precise": Mix(scatter=0.005),
     "overdispersed": Mix(dispersion=0.2),
     "batches": Mix(batch=0.15),
     "mostly-right": Mix(null=1 / 12, harmful=1 / 12, broken=0.0, helpful=5 / 6, gain=0.2, start=-2.0),

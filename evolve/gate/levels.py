@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evolve.gate.distributions import stdtr
+from evolve.gate.mixtures import log_of, shares_of
 from evolve.gate.prior import EFFECTS, EstimatedEffect, Floats
 
 # Of Student's t: levels rest on a spread, a prior and easinesses that are estimated themselves, and two moments of a
@@ -136,8 +137,7 @@ class Levels:
     def _shares(self, score: Score, weights: Floats) -> Floats:
         """Probabilities of EFFECTS, given a challenger's score; `weights` before it."""
         estimate = self.effect(score)
-        shares = weights * np.exp(-0.5 * ((estimate.effect - EFFECTS) / estimate.error) ** 2) + 1e-300
-        return np.asarray(shares / shares.sum())
+        return shares_of(log_of(weights) - 0.5 * ((estimate.effect - EFFECTS) / estimate.error) ** 2)
 
     def _with_next(self, mean: float, variance: float, both: float) -> Levels:
         """The belief with one more scaffold, the new tip. `both`: covariance of the levels of the old tip and of it."""

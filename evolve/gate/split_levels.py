@@ -14,12 +14,16 @@ import numpy as np
 
 from evolve.gate.distributions import ndtr
 from evolve.gate.levels import Score
+from evolve.gate.mixtures import log_of, shares_of
 from evolve.gate.prior import EFFECTS, Floats
 
 # What a patch may gain that helps only on train, or more than the prior knows: each as likely as the others.
 JUMPS = np.array([0.1, 0.15, 0.25, 0.4, 0.6, 0.9])
 # How many jumps help on validation as much, and half as much, for each one that helps only on train.
 REAL_JUMPS, HALF_JUMPS = 0.1, 0.1
+# Squared error of a challenger's score at least: jumps lie between these steps too, and a score that is more precise
+# would fit none of them.
+LEAST_ERROR2 = 0.02**2
 VAGUE_VARIANCE = 10.0
 # Tip and a challenger without effect, from the tip.
 JOINED = np.array([[1.0, 0], [0, 1], [1, 0], [0, 1]])
@@ -113,9 +117,9 @@ class SplitLevels:
         """
         effects, weights = _hypotheses(prior, suspicion)
         mean, covariance = self._with_challenger(effects)
-        mean, covariance, likelihood = _after_scores(mean, covariance, scores)
-        shares = weights * likelihood + 1e-300
-        shares /= shares.sum()
+        coarse = [replace(score, error2=max(score.error2, LEAST_ERROR2)) for score in scores]
+        mean, covariance, log_likelihood = _after_scores(mean, covariance, coarse)
+        shares = shares_of(log_of(weights) + log_likelihood)
         middle = shares @ mean
         apart = mean - middle
         spread = np.einsum("h,hij->ij", shares, covariance) + np.einsum("h,hi,hj->ij", shares, apart, apart)
@@ -192,7 +196,7 @@ def _effects_by_split() -> tuple[Floats, Floats]:
 
 
 def _after_scores(mean: Floats, covariance: Floats, scores: Sequence[Score]) -> tuple[Floats, Floats, Floats]:
-    """Means and covariances after a challenger's scores by split, and their likelihood; by hypothesis."""
+    """Means and covariances after a challenger's scores by split, and their log-likelihood; by hypothesis."""
     rows = list(range(len(scores)))
     seen = np.zeros((len(scores), 4))
     seen[rows, [2 + row for row in rows]] = 1.0
@@ -200,9 +204,9 @@ def _after_scores(mean: Floats, covariance: Floats, scores: Sequence[Score]) -> 
     miss = np.array([score.value for score in scores]) - mean @ seen.T
     total = seen @ covariance @ seen.T + np.diag([score.error2 for score in scores])
     inverse = np.linalg.inv(total)
-    likelihood = np.exp(-0.5 * np.einsum("hi,hij,hj->h", miss, inverse, miss)) / np.sqrt(np.linalg.det(total))
+    log_likelihood = -0.5 * (np.einsum("hi,hij,hj->h", miss, inverse, miss) + np.log(np.linalg.det(total)))
     gain = covariance @ seen.T @ inverse
-    return mean + np.einsum("hij,hj->hi", gain, miss), covariance - gain @ (seen @ covariance), likelihood
+    return mean + np.einsum("hij,hj->hi", gain, miss), covariance - gain @ (seen @ covariance), log_likelihood
 
 
 def _symmetric(matrix: Floats) -> Floats:

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from evolve.gate.mixtures import log_of, shares_of
 from evolve.gate.prior import EFFECTS, Floats
 
 GRID = np.linspace(-0.36, 0.36, 97)
@@ -58,10 +59,9 @@ class _Problem:
     @classmethod
     def of(cls, weights: Floats, spread: float, tip_variance: float, trials: Floats, screens: int) -> _Problem:
         known = np.maximum.accumulate(1 / (spread**2 / trials + tip_variance))
-        believed = [
-            _shares(weights * _bell((GRID[:, None] - EFFECTS) * math.sqrt(precision)) + 1e-300) for precision in known
-        ]
-        seen = [weights @ _shares(_bell((GRID - EFFECTS[:, None]) * math.sqrt(precision))) for precision in known]
+        logs = log_of(weights)
+        believed = [shares_of(logs + _log_bell((GRID[:, None] - EFFECTS) * math.sqrt(one))) for one in known]
+        seen = [weights @ shares_of(_log_bell((GRID - EFFECTS[:, None]) * math.sqrt(one))) for one in known]
         steps = zip(known[:-1].tolist(), known[1:].tolist(), seen[1:], strict=True)
         moves = tuple(_move(now, later, marginal) for now, later, marginal in steps)
         costs = tuple(float(cost) for cost in np.diff(trials, prepend=0))
@@ -98,15 +98,11 @@ def _move(now: float, later: float, marginal: Floats) -> Floats:
     """
     # The grid is coarser than the smallest steps: at least half of its own distance.
     width = max(math.sqrt((later - now) / (now * later)), 0.004)
-    return _shares(_bell((GRID[:, None] - GRID) / width) * marginal + 1e-300)
+    return shares_of(_log_bell((GRID[:, None] - GRID) / width) + log_of(marginal))
 
 
-def _bell(values: Floats) -> Floats:
-    return np.asarray(np.exp(-0.5 * values * values))
-
-
-def _shares(values: Floats) -> Floats:
-    return np.asarray(values / values.sum(axis=-1, keepdims=True))
+def _log_bell(values: Floats) -> Floats:
+    return np.asarray(-0.5 * values * values)
 
 
 def _first(true: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> float:
