@@ -17,8 +17,8 @@ import pytest
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 RULES = ("evolve", "greedy-k1", "greedy-k2", "greedy-k5", "gepa", "dgm", "hgm", "hgm-repeats", "sica", "cmh-winner")
 MIXES = (
-    "standard", "scarce", "rich", "hostile", "heavy", "families", "polar", "coupled", "numeric", "precise", "overdispersed",
-    "batches", "mostly-right", "drift", "drift-silent", "drift-steps", "drift-slow",
+    "standard", "scarce", "rich", "hostile", "heavy", "families", "polar", "coupled", "numeric", "precise",
+    "overdispersed", "batches", "mostly-right", "drift", "drift-silent", "drift-steps", "drift-slow",
 )  # fmt: skip
 ROW = {
     "rule", "mix", "budget", "tasks", "seeds", "gain", "gain_se", "final", "reported", "inflation", "inflation_se",
