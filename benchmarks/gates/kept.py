@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from evolve import core, gate
+from evolve.loop.checkpoint import rule_digest
 from gates.cell import CampaignFigures, Cell
 
 
@@ -46,8 +46,7 @@ class KeptCampaigns:
 
 def code_digest() -> str:
     """The sha256 of the code that a campaign's figures follow from."""
-    digest = hashlib.sha256()
-    folders = [Path(__file__).parent, *(Path(folder) for package in (core, gate) for folder in package.__path__)]
-    for source in (source for folder in folders for source in sorted(folder.glob("*.py"))):
+    digest = hashlib.sha256(rule_digest().encode())
+    for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evolve.gate.distributions import ndtr
+from evolve.gate.mixtures import log_of, shares_of
 
 Floats = NDArray[np.float64]
 
@@ -54,8 +55,7 @@ def mixed_prior(tried: Sequence[EstimatedEffect]) -> Floats:
     """The first prior and that of a proposer that is mostly right, weighed by how well each predicts the patches."""
     weights = np.array([first_prior(), mostly_right_prior()])
     fit = np.log(_likelihoods(tried) @ weights.T).sum(axis=0)
-    shares = np.array([1 - RIGHT, RIGHT]) * np.exp(fit - fit.max())
-    return np.asarray(shares @ weights / shares.sum())
+    return np.asarray(shares_of(log_of(np.array([1 - RIGHT, RIGHT])) + fit) @ weights)
 
 
 def _likelihoods(tried: Sequence[EstimatedEffect]) -> Floats:
