@@ -7,8 +7,9 @@ from pathlib import Path
 
 from evolve.core.errors import BadInput
 from evolve.core.escaping import plain
-from evolve.report.lineage_graph import lineage_lines, tip_round
+from evolve.report.lineage_graph import lineage_lines
 from evolve.report.tables import show
+from evolve.runs.ends import ends_of
 from evolve.runs.lookup import open_results, run_row
 from evolve.runs.patches import patch_of
 from evolve.runs.settings import Settings
@@ -21,11 +22,10 @@ def lineage(settings: Settings, as_json: bool, every: bool) -> None:
         if as_json:
             show(store.view("lineage", run), True)
             return
-        rows = store.history(run, 1, store.newest_round(run), figures=False)
-    decided = [row for row in rows if row["verdict"]]
-    if decided:
-        lines = lineage_lines(rows, decided[-1]["champion_round"], tip_round(decided), every)
-        print("\n".join([f"run {run}", *lines]))
+        rows, ends = store.history(run, 1, store.newest_round(run), figures=False), ends_of(store.milestones(run))
+    if ends:
+        champion, tip = ends
+        print("\n".join([f"run {run}", *lineage_lines(rows, champion.round, tip.round, every)]))
 
 
 def diff(number: int | None, tip: bool, settings: Settings) -> None:
