@@ -105,11 +105,11 @@ def test_a_race_drops_its_worse_half_at_rungs_alone() -> None:
 
 
 def test_a_run_that_began_before_large_suites_had_values_of_their_own_keeps_the_earlier_ones() -> None:
-    since = ("stage_trials", "large_worth")
+    since = ("stage_trials", "large_worth", "learn_from_dropped")
     gate = {key: value for key, value in GateConfig().model_dump(mode="json").items() if key not in since}
     stored = json.dumps({"gate": gate})
     before = RunConfig.from_stored(stored).gate
-    assert (before.stage_trials, before.large_worth) == (0, before.worth)
+    assert (before.stage_trials, before.large_worth, before.learn_from_dropped) == (0, before.worth, False)
     assert not RunConfig().differences(stored)
 
 
@@ -164,6 +164,39 @@ def test_challengers_of_samples_are_compared_without_bias() -> None:
         line = replace(line, plan=said.rule.plan)
     assert abs(np.mean(scores)) < 0.3
     assert 0.8 < np.std(scores) < 1.2
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes", "learns"),
+    [
+        (GateConfig(), (260, 140), True),
+        (GateConfig(learn_from_dropped=False), (260, 140), False),
+        (GateConfig(), (28, 16), False),
+    ],
+)
+def test_dropped_patches_of_a_large_suite_tell_how_easy_their_tasks_are(
+    settings: GateConfig, sizes: tuple[int, int], learns: bool
+) -> None:
+    """Patches without effect: as far off as is claimed, and the tip's level stays what it is."""
+    dice = np.random.default_rng(8)
+    rates = dice.beta(0.7, 1.0, sum(sizes))
+    line = StackRule.begin(settings.model_copy(update={"generalise": False}), planned(*sizes))
+    for _ in range(4):
+        line = after_tip_trials(line, rates, dice)
+    after = line
+    for _ in range(120):
+        new = (dice.random((8, sum(sizes))) < rates).astype(float)
+        said = after._drop(after._up_to(2, new), "")
+        assert isinstance(said.rule, StackRule)
+        after = said.rule
+    known, truth = after.difficulty.easiness, rates - rates.mean()
+    if not learns:
+        assert known.tolist() == line.difficulty.easiness.tolist()
+        return
+    error2 = float(np.mean((known - truth) ** 2))
+    assert error2 < np.mean((line.difficulty.easiness - truth) ** 2) / 2, "they told much more than the tip alone"
+    assert 0.6 < error2 / after.difficulty.doubt.mean() < 1.5
+    assert abs(after.level.mean - rates.mean()) < 2.5 * after.level.variance**0.5
 
 
 def test_rates_shrink_as_far_as_the_tasks_are_alike() -> None:

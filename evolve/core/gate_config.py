@@ -11,7 +11,8 @@ MOST_RACERS = 64
 # Of the rule `evolve`: a later one takes other decisions on the same trials.
 RULE_VERSION = 3
 # Of all runs of versions in which voided attempts decided nothing, nothing was measured again, the gate pooled the
-# splits, each pass was over all tasks, a large suite had the stages of a small one, and a stack was given up whole.
+# splits, each pass was over all tasks, a large suite had the stages of a small one, a stack was given up whole, and
+# dropped patches told nothing of their tasks.
 EARLIER_GATE = {
     "voided_risk": 0.0,
     "jump": 0.0,
@@ -20,6 +21,7 @@ EARLIER_GATE = {
     "stage_trials": 0,
     "large_worth": 30.0,
     "step_back": False,
+    "learn_from_dropped": False,
     "version": 1,
 }
 
@@ -71,6 +73,11 @@ class GateConfig(BaseModel):
         gt=0,
         description="The same on a suite of more than 44 tasks, where patches run few trials and share the error of "
         "their tip's.",
+    )
+    learn_from_dropped: bool = Field(
+        True,
+        description="Whether the trials of dropped patches also tell how easy their tasks are, on a suite of more than "
+        "44 tasks.",
     )
     validation_veto: float = Field(
         1.5, ge=0, description="Standard errors below the tip on validation alone at which a patch is rejected."

@@ -24,7 +24,7 @@ from evolve.gate.ruling import Assessment, NeedPart, Ruling
 from evolve.gate.seed_history import SeedHistory, padded
 from evolve.gate.shared_luck import SharedLuck
 from evolve.gate.stages import Stage, stages
-from evolve.gate.task_difficulty import TaskDifficulty
+from evolve.gate.task_difficulty import FADE_ABOVE, FADE_ABOVE_OF_ALL, TaskDifficulty
 
 HARM = -0.01
 VAGUE = Levels.of(0.5, 10.0)
@@ -86,7 +86,8 @@ class StackRule:
     def begin(cls, settings: GateConfig, plan: SuitePlan, salt: int = 0) -> StackRule:
         seeds = SeedHistory.begin(settings.most_passes, plan.count)
         splits = Generalisation.begin(len(plan.train), len(plan.validation)) if settings.generalise else None
-        difficulty, plan = TaskDifficulty.empty(plan.count), plan.drawn(_draw(salt, 0))
+        fade = FADE_ABOVE_OF_ALL if plan.sampled and settings.learn_from_dropped else FADE_ABOVE
+        difficulty, plan = TaskDifficulty.empty(plan.count, fade), plan.drawn(_draw(salt, 0))
         return cls(settings, plan, difficulty, seeds, splits=splits, salt=salt)
 
     @property
@@ -321,10 +322,12 @@ class StackRule:
         if not np.nansum(seen) or (estimate.effect > 0 and chance_of(estimate, self.prior.weights) < IMPLAUSIBLE):
             return after
         level, _ = self.level.after_challenger(score, self.prior.weights)
+        gain = self.level.expected(score, self.prior.weights)
         return replace(
             after,
             level=level,
-            seeds=self.seeds.with_rewards(apart, self.level.expected(score, self.prior.weights)),
+            difficulty=self.difficulty.with_rewards(apart, level.mean + gain) if self._learns() else self.difficulty,
+            seeds=self.seeds.with_rewards(apart, gain),
             splits=self.splits and self.splits.after_dropped(self._split_scores(apart), self.prior.weights),
         )
 
@@ -484,6 +487,10 @@ class StackRule:
             luck = luck.with_pairs(seen, self.seeds.tip, self.difficulty, self.level.mean)
         trials, prior = int((~np.isnan(seen)).sum()), self.prior.after_patch(estimate, worth)
         return replace(self, prior=prior, luck=luck, patch_trials=self.patch_trials + trials)
+
+    def _learns(self) -> bool:
+        """Whether dropped challengers tell how easy their tasks are; a large suite's get few trials of the line."""
+        return self.plan.sampled and self.settings.learn_from_dropped
 
     def _counts_luck(self) -> bool:
         """Whether the tip's trials tell what it shares with others: a small suite's once each task ran twice."""

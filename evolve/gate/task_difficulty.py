@@ -1,4 +1,4 @@
-"""How hard each task is for the scaffolds that a run builds on, and how much one trial scatters."""
+"""How hard each task is for the scaffolds that a run tries, and how much one trial scatters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from evolve.gate.prior import Floats
 
 # Of rewards of 0 and 1, of which a few trials may all be equal; and of others.
 LEAST_SPREAD2, LEAST_NUMERIC_SPREAD2 = 0.02, 1e-4
-FADE_ABOVE = 12.0
+# Mean trials of a task above which earlier ones fade: where only scaffolds on the line tell of tasks, and where all do.
+FADE_ABOVE, FADE_ABOVE_OF_ALL = 12.0, 40.0
 # The share of all variance that is within tasks, before any was tried twice; it weighs as much as so many repetitions.
 FIRST_SHARE, FIRST_REPEATS = 0.7, 20.0
 # The least share of all variance that is between tasks.
@@ -23,25 +24,26 @@ LEAST_BETWEEN = 0.02
 class TaskDifficulty:
     """Sums of rewards, each less the mean reward of its scaffold, and of their squares; numbers of trials. By task.
 
-    binary: Whether all rewards were 0 or 1.
+    binary: Whether all rewards were 0 or 1. fade_above: The mean number of a task's trials above which they fade.
     """
 
     rewards: Floats
     squares: Floats
     runs: Floats
     binary: bool = True
+    fade_above: float = FADE_ABOVE
 
     @classmethod
-    def empty(cls, tasks: int) -> TaskDifficulty:
+    def empty(cls, tasks: int, fade_above: float = FADE_ABOVE) -> TaskDifficulty:
         zeros = np.zeros(tasks)
-        return cls(zeros, zeros, zeros)
+        return cls(zeros, zeros, zeros, fade_above=fade_above)
 
     def with_rewards(self, rewards: Floats, level: float) -> TaskDifficulty:
         """Add a scaffold's rewards, passes x tasks, NaN where not run. `level`: its mean reward over all tasks.
 
         Old trials fade: difficulty changes as the scaffold does.
         """
-        fade = 0.5 if self.runs.mean() > FADE_ABOVE else 1.0
+        fade = 0.5 if self.runs.mean() > self.fade_above else 1.0
         known = ~np.isnan(rewards)
         values = np.where(known, rewards - level, 0.0)
         return TaskDifficulty(
@@ -49,6 +51,7 @@ class TaskDifficulty:
             self.squares * fade + (values * values).sum(axis=0),
             self.runs * fade + known.sum(axis=0),
             self.binary and bool(np.isin(rewards[known], (0.0, 1.0)).all()),
+            self.fade_above,
         )
 
     @cached_property
