@@ -54,7 +54,7 @@ ROUNDS, FEW = 10_000, 100
 COMPARED = 30
 DATABASE = "evolve.db"
 # So many trials of the tip that a round has some 40 in all.
-GATE = {"tip_share": 0.25}
+GATE = {"tip_share": 0.05}
 
 
 @dataclass

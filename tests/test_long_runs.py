@@ -47,7 +47,7 @@ from evolve.repo import Lineage, shell
 from evolve.runs import evidence, round_scores, tally
 from evolve.runs.ends import ends_of
 from evolve.runs.history import run_history
-from evolve.store import RoundOutline, RunRow, Store, reading
+from evolve.store import RoundOutline, RunRow, Store, queries, reading
 from evolve.store import store as store_module
 from evolve.suite.tasks import Suite
 from tests.fakes import task
@@ -434,3 +434,10 @@ def test_git_reads_notes_in_folders_and_those_without(long_runs: dict[int, Long]
     one = long_runs[FEW]
     commits: Sequence[str] = [row.candidate.commit for row in one.store.rounds_in_brief(RUN)[1:] if row.candidate]
     assert all(one.lineage.decision(commit)["Evolve-Run"] == RUN for commit in commits[:5])
+
+
+@pytest.mark.parametrize("figures", [True, False])
+def test_a_part_of_the_history_reads_the_times_of_its_rounds_alone(figures: bool) -> None:
+    words = str(queries.history("run", 3, 5, figures))
+    for table, number in (("round", "number"), ("decision", "round")):
+        assert f"FROM {table} WHERE run_id = :run AND ({number} = 0 OR {number} BETWEEN :first AND :last)" in words

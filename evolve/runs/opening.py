@@ -134,7 +134,8 @@ def open_run(request: RunRequest, suite: Suite, watcher: Watcher) -> Iterator[Se
         run = _named(request, name, store)
         check_priced(run.config, request.caps)  # the prices of a stored run stay, also if it has none
         enter = functools.partial(_enter, run, suite, store, watcher)
-        with _open_search(run, suite, watcher, owner_of(run.folder), store.tasks(run.name), enter, stop) as search:
+        owner, known = owner_of(run.folder), store.tasks(run.name)
+        with _open_search(run, suite, store, watcher, owner, known, enter, stop) as search:
             try:
                 yield search
                 store.end_run(run.name, "done", now())
@@ -171,32 +172,37 @@ def open_for_replay(request: RunRequest, watcher: Watcher, tasks: Collection[str
     """
     with Store.open(request.database) as store:
         run = _named(request, str(request.run), store)
-        known = store.tasks(run.name)
+        suite, known = _suite_to_replay(run), store.tasks(run.name)
+        if tasks is not None:
+            suite = replace(suite, tasks=tuple(task for task in suite.tasks if task.name in tasks))
+            known = [row for row in known if row.name in tasks]
+        owner = f"{run.name}.replay.{process_mark()}"
+        with _open_search(
+            run, suite, store, watcher, owner, known, lambda *_: run_budget.begin_unbooked(run.folder), Stop()
+        ) as search:
+            measurer = search.measurer
+            yield Replayer(run.name, run.folder, measurer.store, measurer.specs, measurer.evaluator, owner)
+
+
+def _suite_to_replay(run: NamedRun) -> Suite:
     suite = suite_of_config(run.config, None if run.row is None else stored(run.row, "suite_digest"))
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")
-    if tasks is not None:
-        suite = replace(suite, tasks=tuple(task for task in suite.tasks if task.name in tasks))
-        known = [row for row in known if row.name in tasks]
-    owner = f"{run.name}.replay.{process_mark()}"
-    with _open_search(
-        run, suite, watcher, owner, known, lambda *_: run_budget.begin_unbooked(run.folder), Stop()
-    ) as search:
-        measurer = search.measurer
-        yield Replayer(run.name, run.folder, measurer.store, measurer.specs, measurer.evaluator, owner)
+    return suite
 
 
 @contextlib.contextmanager
 def _open_search(
     run: NamedRun,
     suite: Suite,
+    store: Store,
     watcher: Watcher,
     owner: str,
     known: Sequence[TaskRow],
     enter: Callable[[UsableSuite, Mapping[str, str]], Budget],
     stop: Stop,
 ) -> Iterator[Search]:
-    """Engine, images, store, lineage and workers together; nothing labelled `owner` is left at the end."""
+    """Engine, images, lineage and workers together; nothing labelled `owner` is left at the end."""
     request, plugins = run.request, find_plugins(run.config, run.request.plugins)
     local = is_local(run.config)
     disk.check_free_space((request.runs,))
@@ -216,7 +222,6 @@ def _open_search(
     try:
         with (
             contextlib.closing(budget),
-            Store.open(request.database) as store,
             _executor(run, plugins, planned_concurrency(request, suite), watcher, stop, budget, restore) as evaluator,
         ):
             yield assemble(

@@ -515,13 +515,15 @@ def history(run: str, first: int, last: int, figures: bool) -> TextClause:
 
     figures: otherwise no trial is read, and what trials show is empty.
     """
-    rounds = "(round = 0 OR round BETWEEN :first AND :last)" if figures else "round < 0"
-    own = f"SELECT id FROM candidate WHERE run_id = :run AND {rounds}"
+    wanted = "(round = 0 OR round BETWEEN :first AND :last)"
+    own = f"SELECT id FROM candidate WHERE run_id = :run AND {wanted if figures else 'round < 0'}"
     # The run too, so that the index on both is used.
     chosen = f"(SELECT * FROM trial WHERE run_id = :run AND candidate_id IN ({own}))"
     _, _, body = _history_sql().partition("CREATE VIEW history AS")
     whole = re.sub(r"trial /\*chosen\*/( AS t)?", lambda match: f"{chosen} AS t", body)
-    query = f"SELECT * FROM ({whole}) AS h WHERE run = :run AND (round = 0 OR round BETWEEN :first AND :last)"
+    for moments_of, number in (("AS at FROM round", "number"), ("decided_at FROM decision", "round")):
+        whole = whole.replace(moments_of, f"{moments_of} WHERE run_id = :run AND {wanted.replace('round', number)}")
+    query = f"SELECT * FROM ({whole}) AS h WHERE run = :run AND {wanted}"
     return text(f"{query} ORDER BY round").bindparams(run=run, first=first, last=last)
 
 

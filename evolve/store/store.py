@@ -329,7 +329,7 @@ class Store:
     def round_marks(self, run: str, first: int = 0) -> list[RoundMark]:
         """Return what of the rounds from `first` on their standing depends on, in order."""
         with self._read() as connection:
-            return [RoundMark._make(row) for row in connection.execute(queries.round_marks(run, first))]
+            return [RoundMark._make(row) for row in connection.execute(queries.round_marks(run, first)).fetchall()]
 
     def round_outlines(self, run: str, first: int = 1) -> list[RoundOutline]:
         """Return the outlines of the decided rounds from `first` on but null copies, in order."""
