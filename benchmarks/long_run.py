@@ -53,8 +53,6 @@ ROUNDS, FEW = 10_000, 100
 # After the first round of a session, in which earlier patches are read once.
 COMPARED = 30
 DATABASE = "evolve.db"
-# So many trials of the tip that a round has some 40 in all.
-GATE = {"tip_share": 0.05}
 
 
 @dataclass
@@ -111,7 +109,6 @@ def resume(folder: Path, rounds: int, watcher: Watcher) -> str:
         watcher=watcher,
         proposer=SimulatedProposer(),
         executor=SimulatedExecutor(),
-        gate=GATE,
     )
     return run.id
 
