@@ -1,7 +1,8 @@
 """Compare rules that decide which patch is kept, in simulated campaigns whose true scores are known.
 
     python benchmarks/gate.py --budget 4000,12000,30000 [--tasks N,N] [--rules A,B] [--mixes A,B] [--seeds N]
-                              [--first-seed N] [--jobs N] [--keep FILE] [--json] [--plot FILE.png]
+                              [--first-seed N] [--jobs N] [--keep FILE] [--summary RULE] [--csv FILE] [--json]
+                              [--plot FILE.png]
 
 Every rule plays every mix with every number of tasks and every budget, on the same seeds.
 benchmarks/README.md explains the columns.
@@ -21,6 +22,7 @@ from gates.campaigns import Row, cells, play
 from gates.kept import KeptCampaigns
 from gates.plot import draw
 from gates.rules import RULES
+from gates.summary import summary_table, write_rows
 from gates.tables import tables
 from gates.world import MIXES
 from rich.console import Console
@@ -44,6 +46,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=positive, default=2, help="worker processes (default 2)")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="write campaigns there, and don't play them again")
+    parser.add_argument(
+        "--summary", choices=RULES, metavar="RULE", help="instead of the tables, a line for each cell of this rule"
+    )
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write all rows there, too")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, and the tables to stderr")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw gain and inflation by budget")
     given = parser.parse_args(arguments)
@@ -51,7 +57,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error(
             f"--budget: measuring the seed on {max(given.tasks)} tasks takes {MIN_PASSES * max(given.tasks)} trials"
         )
-    for option, file in (("--plot", given.plot), ("--keep", given.keep)):
+    for option, file in (("--plot", given.plot), ("--keep", given.keep), ("--csv", given.csv)):
         if file and not file.resolve().parent.is_dir():
             parser.error(f"{option}: no such folder: {file.parent}")
     return given
@@ -103,8 +109,10 @@ def main() -> None:
     given = parse_arguments()
     rows = play_all(given)
     console = Console(file=sys.stderr if given.json else sys.stdout, highlight=False)
-    for table in tables(rows):
+    for table in [summary_table(rows, given.summary)] if given.summary else tables(rows):
         console.print(table)
+    if given.csv:
+        write_rows(rows, given.csv)
     if given.plot:
         draw(rows, given.plot)
     if given.json:

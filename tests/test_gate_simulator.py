@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import json
 import sys
@@ -270,6 +271,39 @@ def test_json_output_has_exactly_the_documented_keys(
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_summary_has_a_line_for_each_cell_of_a_rule(
+    benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    values, played = tmp_path / "rows.csv", "gate.py --budget 400,800 --mixes polar,rich --seeds 3 --jobs 1"
+    words = f"{played} --rules greedy-k1,dgm --summary dgm --csv {values}"
+    monkeypatch.setattr(sys, "argv", words.split())
+    monkeypatch.setenv("COLUMNS", "160")
+    benchmark.gate.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:4] for line in lines if line.split()[3:4] == ["3"]] == [
+        [mix, "40", budget, "3"] for mix in ("polar", "rich") for budget in ("400", "800")
+    ]
+    with values.open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {*rows[0]} == ROW
+    assert [row["rule"] for row in rows] == ["greedy-k1", "dgm"] * 4
+
+
+def test_a_summary_compares_with_the_best_other_rule_and_with_huxley_goedel_machines(benchmark: Benchmark) -> None:
+    def row(rule: str, gain: float, error: float) -> object:
+        known = {"rule": rule, "mix": "rich", "gain": gain, "gain_se": error, "promised_keep_share": None}
+        return benchmark.campaigns.Row(**(dict.fromkeys(ROW, 0) | known))
+
+    module = importlib.import_module("gates.summary")
+    rows = [row("evolve", 26.0, 1.0), row("hgm", 20.0, 2.0), row("gepa", 22.0, 3.0)]
+    (found,) = module.summaries(rows, "evolve")
+    assert (found.best.rule, round(found.lead, 3)) == ("gepa", round(4 / 10**0.5, 3))
+    assert found.factor == pytest.approx((1.3, (1 + (1.3 * 2) ** 2) ** 0.5 / 20))
+    (machines,) = module.summaries([row("evolve", 0.0, 0.0), row("hgm", 0.0, 0.0)], "evolve")
+    assert (machines.lead, machines.factor) == (0.0, None)
+    assert not module.summaries(rows[:1], "evolve"), "nothing to compare with"
+
+
 REFUSED = (
     "--rules nobody",
     "--mixes nowhere",
@@ -281,6 +315,8 @@ REFUSED = (
     "--budget 2400 --tasks 40,500",
     "--plot nowhere/a.png",
     "--keep nowhere/a.jsonl",
+    "--csv nowhere/a.csv",
+    "--summary nobody",
 )
 
 

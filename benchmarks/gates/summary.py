@@ -1,0 +1,98 @@
+"""One line for each cell: how one rule does beside the best of the others."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+
+from bench.figures import rounded
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from evolve.core.scores import INTERVAL_ERRORS
+from gates.campaigns import Row
+
+COLUMNS = ("mix", "tasks", "trials", "seeds", "gain", "best other rule", "lead", "times hgm", "inflation", "harmful")
+HUXLEY = "hgm"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A rule's row, that of the best other rule, and that of Huxley-Goedel Machines; None if it is not there."""
+
+    row: Row
+    best: Row
+    huxley: Row | None
+
+    @property
+    def lead(self) -> float:
+        """Over the best other rule, in standard errors of the difference; 0 without a difference."""
+        lead = self.row.gain - self.best.gain
+        return lead / math.hypot(self.row.gain_se, self.best.gain_se) if lead else 0.0
+
+    @property
+    def factor(self) -> tuple[float, float] | None:
+        """The gain by that of Huxley-Goedel Machines, and its standard error to first order; None if they gain 0."""
+        if self.huxley is None or not self.huxley.gain:
+            return None
+        factor = self.row.gain / self.huxley.gain
+        error = math.hypot(self.row.gain_se, factor * self.huxley.gain_se)
+        return factor, error / abs(self.huxley.gain)
+
+
+def summaries(rows: Sequence[Row], rule: str) -> list[Summary]:
+    """Of each cell that this rule and another one have played, in the order of the rows."""
+    found = []
+    for _, group in groupby(rows, key=lambda row: (row.mix, row.tasks, row.budget)):
+        by_rule = {row.rule: row for row in group}
+        others = [row for name, row in by_rule.items() if name != rule]
+        if rule in by_rule and others:
+            best = max(others, key=lambda row: row.gain)
+            found.append(Summary(by_rule[rule], best, by_rule.get(HUXLEY)))
+    return found
+
+
+def summary_table(rows: Sequence[Row], rule: str) -> Table:
+    table = Table(title=f"{rule} beside the other rules", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("mix", "best other rule") else "right", no_wrap=True)
+    for summary in summaries(rows, rule):
+        table.add_row(*_cells(summary))
+    return table
+
+
+def _cells(summary: Summary) -> tuple[str, ...]:
+    row, best = summary.row, summary.best
+    promised = "" if row.promised_keep_share is None else f" ({row.promised_keep_share * row.kept * row.seeds:.1f})"
+    return (
+        row.mix,
+        str(row.tasks),
+        str(row.budget),
+        str(row.seeds),
+        f"{row.gain:.1f} ±{INTERVAL_ERRORS * row.gain_se:.1f}",
+        f"{best.rule} {best.gain:.1f} ±{INTERVAL_ERRORS * best.gain_se:.1f}",
+        f"{summary.lead:+.1f} se",
+        _factor(summary),
+        f"{row.inflation:+.1f} ±{INTERVAL_ERRORS * row.inflation_se:.1f}",
+        f"{round(row.harmful_kept * row.seeds)}{promised} of {round(row.kept * row.seeds)}",
+    )
+
+
+def _factor(summary: Summary) -> str:
+    if summary.factor is None:
+        return ""
+    factor, error = summary.factor
+    return f"{factor:.2f} ±{INTERVAL_ERRORS * error:.2f}"
+
+
+def write_rows(rows: Sequence[Row], file: Path) -> None:
+    """Write all rows as comma-separated values, with a line of names."""
+    values = [rounded(asdict(row)) for row in rows]
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(values[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(values)
