@@ -57,6 +57,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error(
             f"--budget: measuring the seed on {max(given.tasks)} tasks takes {MIN_PASSES * max(given.tasks)} trials"
         )
+    if given.summary and given.summary not in given.rules:
+        parser.error(f"--summary: {given.summary} is not among --rules")
     for option, file in (("--plot", given.plot), ("--keep", given.keep), ("--csv", given.csv)):
         if file and not file.resolve().parent.is_dir():
             parser.error(f"{option}: no such folder: {file.parent}")

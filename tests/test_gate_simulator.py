@@ -301,6 +301,8 @@ def test_a_summary_compares_with_the_best_other_rule_and_with_huxley_goedel_mach
     assert found.factor == pytest.approx((1.3, (1 + (1.3 * 2) ** 2) ** 0.5 / 20))
     (machines,) = module.summaries([row("evolve", 0.0, 0.0), row("hgm", 0.0, 0.0)], "evolve")
     assert (machines.lead, machines.factor) == (0.0, None)
+    (single,) = module.summaries([row("evolve", 2.0, 0.0), row("hgm", 1.0, 0.0)], "evolve")
+    assert (single.lead, single.factor) == (0.0, (2.0, 0.0)), "one campaign has no standard error"
     assert not module.summaries(rows[:1], "evolve"), "nothing to compare with"
 
 
@@ -317,6 +319,7 @@ REFUSED = (
     "--keep nowhere/a.jsonl",
     "--csv nowhere/a.csv",
     "--summary nobody",
+    "--rules dgm --summary evolve",
 )
 
 

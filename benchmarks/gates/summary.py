@@ -6,15 +6,13 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
 
 from bench.figures import rounded
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from evolve.core.scores import INTERVAL_ERRORS
 from gates.campaigns import Row
+from gates.tables import by_cell, empty_table, with_interval
 
 COLUMNS = ("mix", "tasks", "trials", "seeds", "gain", "best other rule", "lead", "times hgm", "inflation", "harmful")
 HUXLEY = "hgm"
@@ -30,9 +28,9 @@ class Summary:
 
     @property
     def lead(self) -> float:
-        """Over the best other rule, in standard errors of the difference; 0 without a difference."""
-        lead = self.row.gain - self.best.gain
-        return lead / math.hypot(self.row.gain_se, self.best.gain_se) if lead else 0.0
+        """Over the best other rule, in standard errors of the difference; 0 if there are none, as for one campaign."""
+        error = math.hypot(self.row.gain_se, self.best.gain_se)
+        return (self.row.gain - self.best.gain) / error if error else 0.0
 
     @property
     def factor(self) -> tuple[float, float] | None:
@@ -47,7 +45,7 @@ class Summary:
 def summaries(rows: Sequence[Row], rule: str) -> list[Summary]:
     """Of each cell that this rule and another one have played, in the order of the rows."""
     found = []
-    for _, group in groupby(rows, key=lambda row: (row.mix, row.tasks, row.budget)):
+    for group in by_cell(rows):
         by_rule = {row.rule: row for row in group}
         others = [row for name, row in by_rule.items() if name != rule]
         if rule in by_rule and others:
@@ -57,9 +55,7 @@ def summaries(rows: Sequence[Row], rule: str) -> list[Summary]:
 
 
 def summary_table(rows: Sequence[Row], rule: str) -> Table:
-    table = Table(title=f"{rule} beside the other rules", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in COLUMNS:
-        table.add_column(column, justify="left" if column in ("mix", "best other rule") else "right", no_wrap=True)
+    table = empty_table(f"{rule} beside the other rules", COLUMNS, left=("mix", "best other rule"))
     for summary in summaries(rows, rule):
         table.add_row(*_cells(summary))
     return table
@@ -73,20 +69,13 @@ def _cells(summary: Summary) -> tuple[str, ...]:
         str(row.tasks),
         str(row.budget),
         str(row.seeds),
-        f"{row.gain:.1f} ±{INTERVAL_ERRORS * row.gain_se:.1f}",
-        f"{best.rule} {best.gain:.1f} ±{INTERVAL_ERRORS * best.gain_se:.1f}",
+        with_interval(row.gain, row.gain_se),
+        f"{best.rule} {with_interval(best.gain, best.gain_se)}",
         f"{summary.lead:+.1f} se",
-        _factor(summary),
-        f"{row.inflation:+.1f} ±{INTERVAL_ERRORS * row.inflation_se:.1f}",
+        with_interval(*summary.factor, ".2f") if summary.factor else "",
+        with_interval(row.inflation, row.inflation_se, "+.1f"),
         f"{round(row.harmful_kept * row.seeds)}{promised} of {round(row.kept * row.seeds)}",
     )
-
-
-def _factor(summary: Summary) -> str:
-    if summary.factor is None:
-        return ""
-    factor, error = summary.factor
-    return f"{factor:.2f} ±{INTERVAL_ERRORS * error:.2f}"
 
 
 def write_rows(rows: Sequence[Row], file: Path) -> None:

@@ -86,7 +86,7 @@ class StackRule:
     def begin(cls, settings: GateConfig, plan: SuitePlan, salt: int = 0) -> StackRule:
         seeds = SeedHistory.begin(settings.most_passes, plan.count)
         splits = Generalisation.begin(len(plan.train), len(plan.validation)) if settings.generalise else None
-        fade = FADE_ABOVE_OF_ALL if plan.sampled and settings.learn_from_dropped else FADE_ABOVE
+        fade = FADE_ABOVE_OF_ALL if _learns_from_dropped(settings, plan) else FADE_ABOVE
         difficulty, plan = TaskDifficulty.empty(plan.count, fade), plan.drawn(_draw(salt, 0))
         return cls(settings, plan, difficulty, seeds, splits=splits, salt=salt)
 
@@ -322,11 +322,11 @@ class StackRule:
         if not np.nansum(seen) or (estimate.effect > 0 and chance_of(estimate, self.prior.weights) < IMPLAUSIBLE):
             return after
         level, _ = self.level.after_challenger(score, self.prior.weights)
-        gain = self.level.expected(score, self.prior.weights)
+        gain, learns = self.level.expected(score, self.prior.weights), _learns_from_dropped(self.settings, self.plan)
         return replace(
             after,
             level=level,
-            difficulty=self.difficulty.with_rewards(apart, level.mean + gain) if self._learns() else self.difficulty,
+            difficulty=self.difficulty.with_rewards(apart, level.mean + gain) if learns else self.difficulty,
             seeds=self.seeds.with_rewards(apart, gain),
             splits=self.splits and self.splits.after_dropped(self._split_scores(apart), self.prior.weights),
         )
@@ -488,13 +488,14 @@ class StackRule:
         trials, prior = int((~np.isnan(seen)).sum()), self.prior.after_patch(estimate, worth)
         return replace(self, prior=prior, luck=luck, patch_trials=self.patch_trials + trials)
 
-    def _learns(self) -> bool:
-        """Whether dropped challengers tell how easy their tasks are; a large suite's get few trials of the line."""
-        return self.plan.sampled and self.settings.learn_from_dropped
-
     def _counts_luck(self) -> bool:
         """Whether the tip's trials tell what it shares with others: a small suite's once each task ran twice."""
         return self.plan.sampled or bool(((~np.isnan(self.seeds.tip)).sum(axis=0) > 1).all())
+
+
+def _learns_from_dropped(settings: GateConfig, plan: SuitePlan) -> bool:
+    """Whether dropped challengers tell how easy their tasks are; a large suite's get few trials of the line."""
+    return plan.sampled and settings.learn_from_dropped
 
 
 def _successes(seen: Floats) -> int:

@@ -12,7 +12,7 @@ from evolve.gate.prior import Floats
 
 # Of rewards of 0 and 1, of which a few trials may all be equal; and of others.
 LEAST_SPREAD2, LEAST_NUMERIC_SPREAD2 = 0.02, 1e-4
-# Mean trials of a task above which earlier ones fade: where only scaffolds on the line tell of tasks, and where all do.
+# Mean number of trials per task above which earlier ones fade: of scaffolds on the line only, and of all scaffolds.
 FADE_ABOVE, FADE_ABOVE_OF_ALL = 12.0, 40.0
 # The share of all variance that is within tasks, before any was tried twice; it weighs as much as so many repetitions.
 FIRST_SHARE, FIRST_REPEATS = 0.7, 20.0

@@ -185,6 +185,7 @@ def open_for_replay(request: RunRequest, watcher: Watcher, tasks: Collection[str
 
 
 def _suite_to_replay(run: NamedRun) -> Suite:
+    """The suite of a stored run. Raises BadInput if it has changed."""
     suite = suite_of_config(run.config, None if run.row is None else stored(run.row, "suite_digest"))
     if run.row is not None and (problem := suite_differences(suite, run.row)):
         raise BadInput(f"run {run.name}", problem, "restore them as they were")

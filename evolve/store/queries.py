@@ -521,6 +521,7 @@ def history(run: str, first: int, last: int, figures: bool) -> TextClause:
     chosen = f"(SELECT * FROM trial WHERE run_id = :run AND candidate_id IN ({own}))"
     _, _, body = _history_sql().partition("CREATE VIEW history AS")
     whole = re.sub(r"trial /\*chosen\*/( AS t)?", lambda match: f"{chosen} AS t", body)
+    # The view has no mark where it reads the times, so the places are named by their words.
     for moments_of, number in (("AS at FROM round", "number"), ("decided_at FROM decision", "round")):
         whole = whole.replace(moments_of, f"{moments_of} WHERE run_id = :run AND {wanted.replace('round', number)}")
     query = f"SELECT * FROM ({whole}) AS h WHERE run = :run AND {wanted}"
